@@ -32,6 +32,10 @@ class MalformedData(PeerFault):
     """A DICOM data set, MRD message or file whose content contradicts its own format."""
 
 
+class DataSetMismatch(MalformedData):
+    """The SOP Class or SOP Instance UID of a data set is not the one that its command named; a peer is told A900."""
+
+
 class LimitExceeded(PeerFault):
     """A length, count or depth above the cap that this node sets."""
 
@@ -93,3 +97,11 @@ class SchemaMismatch(DatabaseFault):
 
 class LimitHit(NodeFault):
     """A reconstruction ran past its memory or time limit."""
+
+
+class ShuttingDown(NodeFault):
+    """This node is being stopped and ended the work from its side."""
+
+
+class LocalProtocolError(NodeFault):
+    """This program asked the protocol for something that its state does not allow: a fault of ours, not the peer's."""
