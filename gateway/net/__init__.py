@@ -1,0 +1,1 @@
+"""Blocking sockets with deadlines: what drives the pure protocol machines of `gateway.wire`."""

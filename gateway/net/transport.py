@@ -1,0 +1,159 @@
+"""One connected TCP socket, used by one thread, on which every wait has a deadline.
+
+Deadlines are points in time of a monotonic clock, so that a peer that sends a byte now and then gains nothing. The
+one thing that another thread may do is `interrupt`. No protocol may enter here.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from gateway.model.errors import ConnectionLost, PeerTimeout, PeerUnreachable, ShuttingDown
+
+Buffer = bytes | bytearray | memoryview
+Clock = Callable[[], float]
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+# What a peer still sends after our last word is read away in pieces of this size before the socket closes.
+_LINGER_BUFFER = 1 << 16
+
+
+def connect(host: str, port: int, *, timeout_s: float, clock: Clock = time.monotonic) -> Transport:
+    """Open a connection; the one place where outbound sockets are made.
+
+    Raises PeerUnreachable when there is no name, route or listener, PeerTimeout when nothing answers in time.
+    """
+    try:
+        sock = socket.create_connection((host, port), timeout=timeout_s)
+    except TimeoutError as error:
+        raise PeerTimeout(f"{host}:{port} did not accept a connection within {timeout_s:g} s") from error
+    except OSError as error:
+        raise PeerUnreachable(f"{host}:{port}: {error.strerror or error}") from error
+    return Transport(sock, clock=clock)
+
+
+class Transport:
+    """A connected socket that this object owns.
+
+    `TCP_NODELAY` is set once and `TCP_QUICKACK` before each read: a peer with Nagle's algorithm on waits for our
+    acknowledgement before it sends the rest of a message, and a delayed one costs 40 ms each time.
+    """
+
+    __slots__ = ("_clock", "_interrupted", "_quickack", "_sock", "address")
+
+    def __init__(self, sock: socket.socket, *, clock: Clock = time.monotonic) -> None:
+        self._sock = sock
+        self._clock = clock
+        self._interrupted = False
+        self._quickack = _QUICKACK if sock.family in _INTERNET else None
+        self.address = _peer_address(sock)
+        if sock.family in _INTERNET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def now(self) -> float:
+        """The clock that deadlines are measured by, in seconds."""
+        return self._clock()
+
+    def receive_into(self, buffer: Buffer, deadline: float) -> int:
+        """Read what is there, at least one byte, into `buffer`; 0 at the end of the stream.
+
+        Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
+        """
+        self._arm(deadline)
+        try:
+            if self._quickack is not None:
+                self._sock.setsockopt(socket.IPPROTO_TCP, self._quickack, 1)
+            count = self._sock.recv_into(buffer)
+        except TimeoutError as error:
+            raise PeerTimeout(f"{self.address} sent nothing before the deadline") from error
+        except OSError as error:
+            raise ConnectionLost(f"connection to {self.address} ended: {error.strerror or error}") from error
+        if self._interrupted:
+            raise ShuttingDown(f"connection to {self.address} is being shut down")
+        return count
+
+    def send(self, buffers: Sequence[Buffer], deadline: float) -> None:
+        """Write all of `buffers`, together in as few system calls as the kernel allows.
+
+        Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
+        """
+        waiting = [memoryview(buffer) for buffer in buffers]
+        while waiting:
+            self._arm(deadline)
+            try:
+                sent = self._sock.sendmsg(waiting)
+            except TimeoutError as error:
+                raise PeerTimeout(f"{self.address} took nothing before the deadline") from error
+            except OSError as error:
+                raise ConnectionLost(f"connection to {self.address} ended: {error.strerror or error}") from error
+            waiting = _unsent(waiting, sent)
+
+    def send_last(self, data: bytes, deadline: float) -> None:
+        """Write a last word, also after `interrupt`; a peer that is gone already does not hear it."""
+        self._interrupted = False
+        try:
+            self.send([data], deadline)
+        except (PeerTimeout, ConnectionLost):
+            return
+
+    def interrupt(self) -> None:
+        """From any thread: the owner's read, waiting or next, raises ShuttingDown."""
+        self._interrupted = True
+        try:
+            self._sock.shutdown(socket.SHUT_RD)
+        except OSError:
+            return
+
+    @property
+    def interrupted(self) -> bool:
+        """True once another thread has asked the owner to stop."""
+        return self._interrupted
+
+    def finish(self, deadline: float) -> None:
+        """Close so that the last bytes written reach the peer.
+
+        Closing a socket with unread bytes resets the connection and may destroy what was sent: end our direction,
+        read what still comes until the peer ends its own or the deadline passes, then close.
+        """
+        scrap = bytearray(_LINGER_BUFFER)
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+            while (remaining := deadline - self._clock()) > 0:
+                self._sock.settimeout(remaining)
+                if not self._sock.recv_into(scrap):
+                    break
+        except OSError:
+            return
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close at once."""
+        self._sock.close()
+
+    def _arm(self, deadline: float) -> None:
+        if self._interrupted:
+            raise ShuttingDown(f"connection to {self.address} is being shut down")
+        remaining = deadline - self._clock()
+        if remaining <= 0:
+            raise PeerTimeout(f"{self.address} passed its deadline")
+        self._sock.settimeout(remaining)
+
+
+def _unsent(buffers: list[memoryview], sent: int) -> list[memoryview]:
+    for index, buffer in enumerate(buffers):
+        if sent < buffer.nbytes:
+            return [buffer[sent:], *buffers[index + 1 :]]
+        sent -= buffer.nbytes
+    return []
+
+
+def _peer_address(sock: socket.socket) -> str:
+    try:
+        name = sock.getpeername()
+    except OSError:
+        return ""
+    return str(name[0]).removeprefix("::ffff:") if isinstance(name, tuple) else ""

@@ -1,0 +1,1 @@
+"""Inbound: listeners, associations that this node accepts, one module a service."""

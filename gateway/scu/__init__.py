@@ -1,0 +1,1 @@
+"""Outbound: associations that this node requests, one module a service."""
