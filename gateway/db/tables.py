@@ -137,6 +137,15 @@ instance_headers = Table(
     Column("header", LargeBinary, nullable=False),  # zlib
 )
 
+# Instances that the rules of a trigger have seen: a late instance is routed alone, and no watermark over ids or times
+# could promise that a commit still under way is not passed over.
+routed_instances = Table(
+    "routed_instances",
+    metadata,
+    Column("instance_pk", BigId, ForeignKey("instances.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("trigger", String(16), primary_key=True),
+)
+
 raw_scans = Table(
     "raw_scans",
     metadata,
@@ -201,6 +210,8 @@ peers = Table(
     Column("tls", Boolean, nullable=False),
     Column("commitment", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False),
+    # A removed peer stays as a tombstone under another name: the ledger refers to it, and its id is never used again.
+    Column("removed_at", BigInteger),
 )
 
 rules = Table(

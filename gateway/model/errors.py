@@ -95,6 +95,10 @@ class SchemaMismatch(DatabaseFault):
     """The database is of another version than this program."""
 
 
+class LeaseLost(NodeFault):
+    """A job is another worker's now, or nobody's: what was done under the old lease must not be recorded."""
+
+
 class LimitHit(NodeFault):
     """A reconstruction ran past its memory or time limit."""
 
