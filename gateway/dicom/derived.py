@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.dicom.derived_identity import identity_of
-from gateway.dicom.uids import derived_uid, is_valid
+from gateway.dicom.derived_identity import given_uid, identity_of
+from gateway.dicom.uids import derived_uid
 from gateway.model.mrd import Image, ScanHeader
 
 
@@ -67,8 +67,8 @@ class DerivedInstance:
 
 def study_uid(header: ScanHeader, scan_identity: str) -> str:
     """Study Instance UID (0020,000D)."""
-    if is_valid(header.study.instance_uid):
-        return header.study.instance_uid
+    if given := given_uid(header.study.instance_uid):
+        return given
     identity = identity_of(header)
     named = identity.accession_number or identity.study_id
     if identity.patient_id and identity.study_date and named:
@@ -80,9 +80,8 @@ def study_uid(header: ScanHeader, scan_identity: str) -> str:
 
 def frame_of_reference_uid(header: ScanHeader, scan_identity: str) -> str:
     """Frame of Reference UID (0020,0052)."""
-    if is_valid(header.measurement.frame_of_reference_uid):
-        return header.measurement.frame_of_reference_uid
-    return derived_uid("frame of reference", scan_identity)
+    given = given_uid(header.measurement.frame_of_reference_uid)
+    return given or derived_uid("frame of reference", scan_identity)
 
 
 def series_uid(header: ScanHeader, provenance: Provenance, image: Image) -> str:

@@ -47,9 +47,9 @@ def identity_of(header: ScanHeader) -> Identity:
         accepted[keyword] = accept(given)
         if given.strip() and not accepted[keyword]:
             warnings.append(f"{keyword} left out: the header's value does not fit the element")
-    if header.study.instance_uid and not is_valid(header.study.instance_uid):
+    if header.study.instance_uid and not given_uid(header.study.instance_uid):
         warnings.append("StudyInstanceUID derived: the header's value is not a UID")
-    if header.measurement.frame_of_reference_uid and not is_valid(header.measurement.frame_of_reference_uid):
+    if header.measurement.frame_of_reference_uid and not given_uid(header.measurement.frame_of_reference_uid):
         warnings.append("FrameOfReferenceUID derived: the header's value is not a UID")
     return Identity(
         patient_id=accepted["PatientID"],
@@ -63,6 +63,14 @@ def identity_of(header: ScanHeader) -> Identity:
         referring_physician_name=accepted["ReferringPhysicianName"],
         warnings=tuple(warnings),
     )
+
+
+def given_uid(value: str) -> str:
+    """`value` when it is a UID that somebody can have been given, else the empty string.
+
+    A bare number is legal in form, but is what a sender writes that has no UID: it would join strangers' studies.
+    """
+    return value if "." in value and is_valid(value) else ""
 
 
 def _identifying_values(header: ScanHeader) -> tuple[tuple[str, str, Callable[[str], str]], ...]:
