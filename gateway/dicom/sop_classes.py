@@ -14,6 +14,8 @@ from types import MappingProxyType
 from pydicom.config import IGNORE
 from pydicom.uid import UID
 
+from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
+
 VERIFICATION = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
 STORAGE_COMMITMENT_PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"
@@ -277,7 +279,7 @@ def is_storage(uid: str) -> bool:
 
 def name(uid: str) -> str:
     """The name of any SOP class, transfer syntax or well-known instance; the UID itself when it has none."""
-    row = STORAGE_SOP_CLASSES.get(uid) or NON_PATIENT_SOP_CLASSES.get(uid)
+    row = STORAGE_SOP_CLASSES.get(uid) or NON_PATIENT_SOP_CLASSES.get(uid) or TRANSFER_SYNTAXES.get(uid)
     if row is not None:
         return row.name
     return str(UID(uid, IGNORE).name)

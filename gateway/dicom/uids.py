@@ -16,12 +16,21 @@ IMPLEMENTATION_VERSION_NAME = "DICOMMRD_GW_01"
 """At most 16 characters (PS3.7 D.3.3.2.3)."""
 
 _LONGEST = 64
+_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _FORM = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
 
 
 def is_valid(uid: str) -> bool:
     """True when `uid` is legal by PS3.5 9.1: numeric components without leading zeros, at most 64 characters."""
     return len(uid) <= _LONGEST and _FORM.fullmatch(uid) is not None
+
+
+def is_usable(uid: str) -> bool:
+    """True for a legal UID and for one that only has leading zeros, as old modalities and converters write them.
+
+    Such a UID names its object as well as a legal one, so what a peer sends under it is taken and sent on unchanged.
+    """
+    return len(uid) <= _LONGEST and _DOTTED.fullmatch(uid) is not None
 
 
 def derived_uid(*parts: str | bytes) -> str:

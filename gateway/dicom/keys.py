@@ -1,0 +1,108 @@
+"""The query keys that the header scan reads, and how their encoded values become an `InstanceHeader`.
+
+PS3.5 6.2 for the value representations; PS3.4 C.6 for the keys. A new key is a field of `InstanceHeader` and a row in
+one of the tables here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.dicom.charset import TextDecoder, text_decoder
+from gateway.dicom.uids import is_usable
+from gateway.model.errors import MalformedData
+from gateway.model.instance import InstanceHeader
+
+SPECIFIC_CHARACTER_SET = 0x00080005
+
+_UIDS = {
+    "sop_class_uid": (0x00080016, "SOP Class UID"),
+    "sop_instance_uid": (0x00080018, "SOP Instance UID"),
+    "study_instance_uid": (0x0020000D, "Study Instance UID"),
+    "series_instance_uid": (0x0020000E, "Series Instance UID"),
+}
+_TEXTS = {
+    "study_date": 0x00080020,
+    "series_date": 0x00080021,
+    "content_date": 0x00080023,
+    "study_time": 0x00080030,
+    "series_time": 0x00080031,
+    "content_time": 0x00080033,
+    "accession_number": 0x00080050,
+    "modality": 0x00080060,
+    "institution_name": 0x00080080,
+    "referring_physician_name": 0x00080090,
+    "station_name": 0x00081010,
+    "study_description": 0x00081030,
+    "series_description": 0x0008103E,
+    "patient_name": 0x00100010,
+    "patient_id": 0x00100020,
+    "issuer_of_patient_id": 0x00100021,
+    "patient_birth_date": 0x00100030,
+    "patient_sex": 0x00100040,
+    "body_part_examined": 0x00180015,
+    "protocol_name": 0x00181030,
+    "study_id": 0x00200010,
+}
+_INTEGER_STRINGS = {
+    "series_number": 0x00200011,
+    "instance_number": 0x00200013,
+    "number_of_frames": 0x00280008,
+}
+_UNSIGNED_SHORTS = {
+    "rows": 0x00280010,
+    "columns": 0x00280011,
+}
+
+KEY_TAGS: frozenset[int] = frozenset(
+    {SPECIFIC_CHARACTER_SET}
+    | {tag for tag, _ in _UIDS.values()}
+    | set(_TEXTS.values())
+    | set(_INTEGER_STRINGS.values())
+    | set(_UNSIGNED_SHORTS.values())
+)
+
+
+def build_header(
+    values: Mapping[int, bytes], header: bytes, transfer_syntax_uid: str, *, big_endian: bool
+) -> InstanceHeader:
+    """`values`: tag → encoded value of the keys that the data set has. `header` is kept as it is.
+
+    Raises `MalformedData` naming the UID that is missing or illegal: without it the object cannot be indexed.
+    """
+    decoder = text_decoder(values.get(SPECIFIC_CHARACTER_SET, b""))
+    fields: dict[str, Any] = {field: _uid(values.get(tag, b""), name) for field, (tag, name) in _UIDS.items()}
+    for field, tag in _TEXTS.items():
+        if tag in values:
+            fields[field] = _text(values[tag], decoder)
+    for field, tag in _INTEGER_STRINGS.items():
+        if tag in values:
+            fields[field] = _integer_string(values[tag])
+    for field, tag in _UNSIGNED_SHORTS.items():
+        value = values.get(tag, b"")
+        fields[field] = int.from_bytes(value, "big" if big_endian else "little") if len(value) == 2 else None
+    return InstanceHeader(header=header, header_transfer_syntax_uid=transfer_syntax_uid, **fields)
+
+
+def _uid(value: bytes, name: str) -> str:
+    text = value.decode("ascii", "replace").strip(" \0")
+    if not text:
+        raise MalformedData(f"{name} is missing or empty")
+    if not is_usable(text):
+        raise MalformedData(f"{name} is not a UID")
+    return text
+
+
+def _text(value: bytes, decoder: TextDecoder) -> str:
+    """Without padding, and without NUL anywhere: PostgreSQL cannot keep it."""
+    return decoder.decode(value).replace("\0", "").strip(" ")
+
+
+def _integer_string(value: bytes) -> int | None:
+    """The (first) value of an IS, PS3.5 6.2; None for what is no integer of 32 bits."""
+    try:
+        number = int(value.partition(b"\\")[0].strip(b" \0"))
+    except ValueError:
+        return None
+    return number if -(2**31) <= number < 2**31 else None
