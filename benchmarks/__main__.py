@@ -1,0 +1,37 @@
+"""`python -m benchmarks [--json FILE] [--repeats N] [--only NAME]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from pathlib import Path
+
+from benchmarks import mrd, receive
+from benchmarks.rows import Case, Row
+
+CASES: dict[str, Case] = {"receive": receive.rows, "mrd": mrd.rows}
+
+
+def main() -> None:
+    """Run the cases, print each row as it is known, and write them all as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each contestant; the median counts (3)")
+    parser.add_argument("--only", choices=CASES, help="one group of cases")
+    arguments = parser.parse_args()
+    print(f"{'case':44} {'ours':>10} {'peer':>10} {'ratio':>7}  unit")
+    rows: list[Row] = []
+    for name, case in CASES.items():
+        if arguments.only in (None, name):
+            for row in case(arguments.repeats):
+                print(row, flush=True)
+                rows.append(row)
+    if arguments.json:
+        machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()}
+        arguments.json.write_text(json.dumps({"machine": machine, "rows": [row.as_dict() for row in rows]}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
