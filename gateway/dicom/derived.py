@@ -16,6 +16,7 @@ not come under the UIDs of the old ones. The software version does not: an upgra
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -87,7 +88,6 @@ def frame_of_reference_uid(header: ScanHeader, scan_identity: str) -> str:
 def series_uid(header: ScanHeader, provenance: Provenance, image: Image) -> str:
     """Series Instance UID (0020,000E) of the series that `image` belongs to."""
     identity = identity_of(header)
-    parameters = [part for name in sorted(provenance.parameters) for part in (name, provenance.parameters[name])]
     return derived_uid(
         "series",
         provenance.scan_identity,
@@ -104,7 +104,7 @@ def series_uid(header: ScanHeader, provenance: Provenance, image: Image) -> str:
         str(provenance.run),
         image.image_type.name,
         str(image.image_series_index),
-        *parameters,
+        json.dumps(dict(provenance.parameters), sort_keys=True),
     )
 
 

@@ -67,7 +67,7 @@ def mr_images(header: ScanHeader, image: Image, provenance: Provenance) -> Itera
 def _check_pixels(image: Image) -> None:
     if image.image_type not in _COMPONENTS:
         raise Unsupported(f"MR Image of {image.image_type.name} pixels: give magnitude, phase, real or imaginary ones")
-    if image.data.dtype not in (np.uint16, np.int16):
+    if image.data.dtype.newbyteorder("=") not in (np.uint16, np.int16):
         raise Unsupported(f"MR Image of {image.data.dtype} pixels: scale them to uint16 or int16 first")
     if image.data.ndim != 4 or image.data.shape[0] != 1:
         raise Unsupported("MR Image of several channels: combine them first")
@@ -151,7 +151,7 @@ def _add_pixel_description(ds: Dataset, image: Image) -> None:
     ds.Rows, ds.Columns = image.data.shape[2:]
     ds.BitsAllocated = ds.BitsStored = 16
     ds.HighBit = 15
-    ds.PixelRepresentation = int(image.data.dtype == np.int16)
+    ds.PixelRepresentation = int(image.data.dtype.kind == "i")
 
 
 def _add_window(ds: Dataset, image: Image) -> None:

@@ -28,8 +28,8 @@ GYROMAGNETIC_RATIO = {
     "129Xe": 11.7770,
 }
 
-# One nucleus within 1 % (field strengths are given rounded) and no other within 4 % (the closest pair,
-# 23Na and 129Xe, is 4.6 % apart).
+# One nucleus within 1 % (field strengths are given rounded) and no other within 4 %: 23Na and 129Xe are 4.6 % apart.
+# 7Li lies 4.0 % from 31P and must be named.
 _NEAR = 0.01
 _CLEAR = 0.04
 
