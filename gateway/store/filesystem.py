@@ -1,0 +1,301 @@
+"""The store on a POSIX file system.
+
+`ROOT/tmp/` holds what is being written, `ROOT/ab/<digest>-<nonce>` what is durable; `ab` are the first two digits of
+the digest. An object is one file that is never changed: buffered in memory while it is small, so that it is written
+at once, and in pieces of the same size when it is not. Durable means: data synced, renamed, folder synced, and the
+root synced when the folder is new. After a failed sync the file is thrown away and never synced again, because the
+kernel may have dropped the pages and would report success. No name that a peer chose becomes part of a path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway.model.errors import OutOfSpace, StoreFault
+from gateway.model.instance import StoredObject
+from gateway.store.protocol import Incoming, ObjectMissing, StoredKey
+
+BUFFER = 1024 * 1024  # holds nearly every single-frame object whole; each open association may take this much memory
+
+_KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{16}")
+_TEMPORARY = "tmp"
+_NONCE_BYTES = 8
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+
+
+class FilesystemStore:
+    """`root` is made when it is missing. `reserve`: bytes of free space that are never used."""
+
+    def __init__(self, root: Path, *, reserve: int = 0) -> None:
+        self._root = root
+        self._reserve = reserve
+        self._temporary = root / _TEMPORARY
+        try:
+            self._temporary.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            _sync_folder(root)
+            _sync_folder(root.parent)
+        except OSError as error:
+            raise _fault(error, f"store folder {root}") from error
+
+    def begin(self, head: bytes, salt: bytes) -> Incoming:
+        self._require_space()
+        return _IncomingFile(self, head, salt)
+
+    def adopt(self, path: Path, salt: bytes) -> StoredObject:
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.sha256(salt)
+                while chunk := file.read(BUFFER):
+                    digest.update(chunk)
+                size = file.tell()
+                os.fdatasync(file.fileno())
+            return StoredObject(self._move_in(path, digest.hexdigest()), digest.hexdigest(), size, 0)
+        except OSError as error:
+            raise _fault(error, "adopting a file") from error
+
+    def open(self, key: str) -> BinaryIO:
+        try:
+            return self._path(key).open("rb")
+        except OSError as error:
+            raise _fault(error, key) from error
+
+    def size(self, key: str) -> int:
+        try:
+            return self._path(key).stat().st_size
+        except OSError as error:
+            raise _fault(error, key) from error
+
+    def delete(self, key: str) -> None:
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _fault(error, key) from error
+
+    def keys(self) -> Iterator[StoredKey]:
+        try:
+            for folder in sorted(self._root.iterdir()):
+                if len(folder.name) == 2:
+                    yield from _keys_in(folder)
+        except OSError as error:
+            raise _fault(error, f"store folder {self._root}") from error
+
+    def copy_out(self, key: str, target: Path, *, link: bool = False) -> None:
+        source = self._path(key)
+        try:
+            if link and _link(source, target):
+                return
+            with source.open("rb") as reader, target.open("xb") as writer:
+                shutil.copyfileobj(reader, writer, BUFFER)
+                writer.flush()
+                os.fdatasync(writer.fileno())
+        except OSError as error:
+            raise _fault(error, key) from error
+
+    def copy_in(self, key: str, source: Path) -> None:
+        target = self._path(key)
+        self._require_space()
+        try:
+            self._place(self._copy_to_temporary(source), target)
+        except OSError as error:
+            raise _fault(error, key) from error
+
+    def sweep_temporary(self, older_than_s: float) -> int:
+        oldest = time.time() - older_than_s
+        try:
+            stale = [path for path in self._temporary.iterdir() if _modified(path) < oldest]
+            for path in stale:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _fault(error, f"store folder {self._temporary}") from error
+        return len(stale)
+
+    def free_space(self) -> int:
+        try:
+            state = os.statvfs(self._root)
+        except OSError as error:
+            raise _fault(error, f"store folder {self._root}") from error
+        return max(0, state.f_bavail * state.f_frsize - self._reserve)
+
+    # For the incoming object
+
+    def _require_space(self) -> None:
+        if self.free_space() == 0:
+            raise OutOfSpace(f"less than {self._reserve} bytes (store.reserve) are free in the store")
+
+    def _new_temporary(self) -> Path:
+        return self._temporary / secrets.token_hex(_NONCE_BYTES)
+
+    def _move_in(self, path: Path, digest: str) -> str:
+        """Give a synced file its key, durably; from another device it is copied first."""
+        key = f"{digest[:2]}/{digest}-{secrets.token_hex(_NONCE_BYTES)}"
+        try:
+            self._place(path, self._root / key)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._place(self._copy_to_temporary(path), self._root / key)
+            path.unlink()
+        return key
+
+    def _place(self, path: Path, target: Path) -> None:
+        try:
+            path.rename(target)
+        except FileNotFoundError:
+            target.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            _sync_folder(self._root)
+            path.rename(target)
+        try:
+            _sync_folder(target.parent)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+
+    def _copy_to_temporary(self, source: Path) -> Path:
+        path = self._new_temporary()
+        try:
+            with source.open("rb") as reader, path.open("xb") as writer:
+                shutil.copyfileobj(reader, writer, BUFFER)
+                writer.flush()
+                os.fdatasync(writer.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def _path(self, key: str) -> Path:
+        if _KEY.fullmatch(key) is None:
+            raise StoreFault(f"{key[:100]!r} is not a key of this store")
+        return self._root / key
+
+
+class _IncomingFile:
+    """Buffers up to `BUFFER` bytes; the temporary file exists from the first time that is not enough."""
+
+    def __init__(self, store: FilesystemStore, head: bytes, salt: bytes) -> None:
+        self._store = store
+        self._head_size = len(head)
+        self._buffer = bytearray(head)
+        self._hash = hashlib.sha256(salt)
+        self._written = 0
+        self._path = store._new_temporary()
+        self._descriptor: int | None = None
+        self._ended = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._hash.update(data)
+        self._buffer += data
+        if len(self._buffer) >= BUFFER:
+            self._spill()
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def commit(self) -> StoredObject:
+        digest = self._hash.hexdigest()
+        try:
+            os.fdatasync(self._drain())
+            self._close()
+            key = self._store._move_in(self._path, digest)
+        except OSError as error:
+            self.discard()
+            raise _fault(error, "writing an object") from error
+        self._ended = True
+        return StoredObject(key, digest, self._written, self._head_size)
+
+    def discard(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._buffer = bytearray()
+        with contextlib.suppress(OSError):  # what stays behind is swept; the first error is the one to report
+            self._close()
+            self._path.unlink(missing_ok=True)
+
+    def _spill(self) -> None:
+        try:
+            self._store._require_space()
+            self._drain()
+        except OutOfSpace:
+            self.discard()
+            raise
+        except OSError as error:
+            self.discard()
+            raise _fault(error, "writing an object") from error
+
+    def _drain(self) -> int:
+        """Write the buffer to the temporary file and give that file's descriptor."""
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, _CREATE, _FILE_MODE)
+        with memoryview(self._buffer) as view:
+            done = 0
+            while done < len(view):
+                done += os.write(self._descriptor, view[done:])
+        self._written += done
+        self._buffer.clear()
+        return self._descriptor
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
+
+
+def _keys_in(folder: Path) -> Iterator[StoredKey]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            key = f"{folder.name}/{entry.name}"
+            if _KEY.fullmatch(key) is None:
+                continue
+            try:
+                state = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            yield StoredKey(key, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
+def _link(source: Path, target: Path) -> bool:
+    """False where the file system or another device does not take a hard link."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}:
+            return False
+        raise
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _fault(error: OSError, what: str) -> StoreFault:
+    if error.errno in _NO_SPACE:
+        return OutOfSpace(f"{what}: {os.strerror(error.errno)}")
+    if isinstance(error, FileNotFoundError):
+        return ObjectMissing(f"{what}: not in the store")
+    return StoreFault(f"{what}: {error.strerror or type(error).__name__}")
