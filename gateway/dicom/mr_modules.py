@@ -20,7 +20,7 @@ from gateway.model.mrd import AcquisitionSystem, Encoding, Image, ImageType, Sca
 
 PRODUCT = "dicom-mrd-gateway"
 
-# PS3.3 C.7.3.1.1.2, people only: a table that is ridden by an animal has other terms.
+# PS3.3 C.7.3.1.1.2: which end or side goes first into the gantry, and what lies below.
 _PATIENT_POSITIONS = frozenset(
     {"HFP", "HFS", "HFDR", "HFDL", "FFP", "FFS", "FFDR", "FFDL", "LFP", "LFS", "RFP", "RFS"}
     | {"AFP", "AFS", "AFDR", "AFDL", "PFP", "PFS", "PFDR", "PFDL"}
@@ -88,6 +88,7 @@ def add_equipment(ds: Dataset, system: AcquisitionSystem, provenance: Provenance
     _set_known(ds, "InstitutionName", values.text(system.institution_name, values.LO))
     _set_known(ds, "StationName", values.text(system.station_name, values.SH))
     _set_known(ds, "DeviceSerialNumber", values.identifier(system.device_serial_number, values.LO))
+    # The pixels were made by this software, not by the scanner's: the product's name in front says whose version it is.
     version = values.text(f"{PRODUCT} {provenance.software_version}", values.LO)
     ds.SoftwareVersions = version
     purpose = Dataset()
