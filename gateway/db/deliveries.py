@@ -1,0 +1,319 @@
+"""The ledger of deliveries: one line an object and destination, from the plan to what the destination answered.
+
+A line is unique per destination, SOP Instance UID and digest, so planning the same again changes nothing. It outlives
+its instance (`instance_pk` becomes empty), and then it can no longer be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, or_, select, update
+
+from gateway.db import clock
+from gateway.db.peers import request_forward, try_again
+from gateway.db.tables import deliveries, instances
+from gateway.db.upsert import greatest, insert
+from gateway.model.errors import NotFoundError
+from gateway.model.work import Delivery, DeliveryState
+
+SECOND = 1_000_000  # microseconds
+# Below the 32,766 variables that SQLite takes in one statement, with room for the others.
+MAX_IDS = 10_000
+OPEN = (DeliveryState.WAITING, DeliveryState.FAILED)
+# An error is for one line of a listing; a peer's Error Comment has at most 64 characters (PS3.7 annex C).
+MAX_ERROR_LENGTH = 300
+
+
+class Result(StrEnum):
+    """What became of an attempt to deliver, and whether it counts."""
+
+    SENT = "sent"
+    # The destination or the way to it failed, not this object: no attempt is used up.
+    POSTPONED = "postponed"
+    # The destination refused this object: one attempt of it is used up.
+    REFUSED = "refused"
+    # No further attempt can help.
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The result for one delivery. `status` is the C-STORE status, if one came; `delay_s` is until the next attempt."""
+
+    delivery_id: int
+    result: Result
+    status: int | None = None
+    error: str = ""
+    delay_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSummary:
+    """What `status` says of one destination; times are None where nothing waits."""
+
+    peer_id: int
+    waiting: int
+    failed: int
+    sent: int
+    oldest_waiting: datetime | None
+    next_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """A filter on the ledger: a line fits when it fits every field that is given."""
+
+    delivery_id: int | None = None
+    peer_id: int | None = None
+    rule_id: int | None = None
+    instance_id: int | None = None
+    sop_instance_uid: str | None = None
+    states: tuple[DeliveryState, ...] = ()
+
+
+def plan(
+    conn: Connection,
+    instance_ids: Sequence[int],
+    peer_id: int,
+    *,
+    rule_id: int | None = None,
+    rule_version: int | None = None,
+    priority: int = 0,
+    resend: bool = False,
+) -> int:
+    """Plan instances for a peer, ask for its forwarding, and return how many lines were added or began again.
+
+    What is planned or sent already stays as it is. A line whose instance was deleted and has come again waits anew
+    unless it was sent. `resend` (the administrator's `gateway send`) begins every line again that is not waiting.
+    """
+    planned = 0
+    for start in range(0, len(instance_ids), MAX_IDS):
+        chosen = instances.c.id.in_(instance_ids[start : start + MAX_IDS])
+        planned += _plan(conn, chosen, peer_id, (rule_id, rule_version), priority, resend=resend)
+    if planned:
+        request_forward(conn, peer_id)
+    return planned
+
+
+def due(conn: Connection, peer_id: int, limit: int) -> list[Delivery]:
+    """What can be sent to this peer now: the highest priority first, then the oldest."""
+    statement = (
+        _sendable()
+        .where(deliveries.c.peer_id == peer_id, deliveries.c.due_at <= clock.now(conn))
+        .order_by(deliveries.c.priority.desc(), deliveries.c.id)
+        .limit(limit)
+    )
+    return [_delivery(row) for row in conn.execute(statement)]
+
+
+def next_due(conn: Connection, peer_id: int) -> int | None:
+    """When the next delivery to this peer may be tried (microseconds since 1970 UTC); None when none waits."""
+    waiting = _sendable().where(deliveries.c.peer_id == peer_id).subquery()
+    earliest: int | None = conn.execute(select(func.min(waiting.c.due_at))).scalar_one()
+    return earliest
+
+
+def settle(conn: Connection, attempts: Iterable[Attempt], *, max_attempts: int) -> None:
+    """Write results; a refusal fails the delivery at its `max_attempts`-th.
+
+    What was sent is sent, even when it was cancelled meanwhile; every other result only touches what still waits.
+    """
+    moment = clock.now(conn)
+    by_result: dict[Result, list[dict[str, object]]] = {}
+    # In key order, so that two settlements on PostgreSQL cannot wait for each other.
+    for attempt in sorted(attempts, key=lambda attempt: attempt.delivery_id):
+        by_result.setdefault(attempt.result, []).append(
+            {
+                "b_id": attempt.delivery_id,
+                "b_status": attempt.status,
+                "b_error": attempt.error[:MAX_ERROR_LENGTH],
+                "b_due_at": moment + round(attempt.delay_s * SECOND),
+            }
+        )
+    for result, rows in sorted(by_result.items()):
+        statement = update(deliveries).where(deliveries.c.id == bindparam("b_id"))
+        if result is not Result.SENT:
+            statement = statement.where(deliveries.c.state == DeliveryState.WAITING)
+        conn.execute(statement.values(_changes(result, moment, max_attempts)), rows)
+
+
+def get(conn: Connection, delivery_id: int) -> Delivery:
+    """The delivery with this id; NotFoundError."""
+    row = conn.execute(_all().where(deliveries.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NotFoundError(f"no delivery {delivery_id}")
+    return _delivery(row)
+
+
+def listing(conn: Connection, which: Which | None = None, *, limit: int = 1000) -> list[Delivery]:
+    """Lines of the ledger that fit (no filter: all), the latest first."""
+    statement = _all().where(*_conditions(which or Which())).order_by(deliveries.c.id.desc()).limit(limit)
+    return [_delivery(row) for row in conn.execute(statement)]
+
+
+def summaries(conn: Connection) -> list[PeerSummary]:
+    """One summary for each destination that the ledger knows."""
+    waits = and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.instance_pk.is_not(None))
+    statement = select(
+        deliveries.c.peer_id,
+        func.count().filter(waits).label("waiting"),
+        func.count().filter(deliveries.c.state == DeliveryState.FAILED).label("failed"),
+        func.count().filter(deliveries.c.state == DeliveryState.SENT).label("sent"),
+        func.min(deliveries.c.created_at).filter(waits).label("oldest"),
+        func.min(deliveries.c.due_at).filter(waits).label("next_due"),
+    ).group_by(deliveries.c.peer_id)
+    return [_summary(row) for row in conn.execute(statement.order_by(deliveries.c.peer_id))]
+
+
+def undelivered(conn: Connection, instance_ids: Sequence[int]) -> int:
+    """How many deliveries of these instances still wait or have failed: what a deletion would lose."""
+    count = select(func.count()).select_from(deliveries).where(deliveries.c.state.in_(OPEN))
+    chunks = (instance_ids[start : start + MAX_IDS] for start in range(0, len(instance_ids), MAX_IDS))
+    return sum(conn.execute(count.where(deliveries.c.instance_pk.in_(chunk))).scalar_one() for chunk in chunks)
+
+
+def retry(conn: Connection, which: Which) -> int:
+    """Begin again, with all their attempts, the failed and waiting lines that fit; return how many."""
+    again = {"state": DeliveryState.WAITING, "attempts": 0, "due_at": clock.now(conn), "error": ""}
+    fits = (*_conditions(which), deliveries.c.state.in_(OPEN), deliveries.c.instance_pk.is_not(None))
+    statement = update(deliveries).where(*fits).values(again).returning(deliveries.c.peer_id)
+    touched = conn.execute(statement).scalars().all()
+    for peer_id in sorted(set(touched)):
+        try_again(conn, peer_id)
+    return len(touched)
+
+
+def cancel(conn: Connection, which: Which) -> int:
+    """Give up the failed and waiting lines that fit, by the administrator's word; return how many."""
+    fits = (*_conditions(which), deliveries.c.state.in_(OPEN))
+    return conn.execute(update(deliveries).where(*fits).values(state=DeliveryState.CANCELLED)).rowcount
+
+
+def cancel_orphans(conn: Connection) -> int:
+    """Give up what waits or failed and whose instance was deleted here; return how many."""
+    orphaned = and_(deliveries.c.instance_pk.is_(None), deliveries.c.state.in_(OPEN))
+    ended = {"state": DeliveryState.CANCELLED, "error": "deleted here before it was sent"}
+    return conn.execute(update(deliveries).where(orphaned).values(ended)).rowcount
+
+
+def _plan(
+    conn: Connection,
+    chosen: ColumnElement[bool],
+    peer_id: int,
+    rule: tuple[int | None, int | None],
+    priority: int,
+    *,
+    resend: bool,
+) -> int:
+    moment = clock.now(conn)
+    fixed: Mapping[str, Any] = {
+        "peer_id": peer_id,
+        "rule_id": rule[0],
+        "rule_version": rule[1],
+        "priority": priority,
+        "state": DeliveryState.WAITING.value,
+        "attempts": 0,
+        "due_at": moment,
+        "created_at": moment,
+    }
+    copied = ("id", "digest", "sop_instance_uid")
+    values = [bindparam(f"p_{name}", value, deliveries.c[name].type) for name, value in fixed.items()]
+    source = select(*(instances.c[name] for name in copied), *values).where(chosen).order_by(instances.c.id)
+    statement = insert(conn, deliveries).from_select(["instance_pk", *copied[1:], *fixed], source)
+    new = statement.excluded
+    gone = and_(deliveries.c.instance_pk.is_(None), deliveries.c.state != DeliveryState.SENT)
+    begins_again = or_(gone, deliveries.c.state != DeliveryState.WAITING) if resend else gone
+    upsert = statement.on_conflict_do_update(
+        index_elements=[deliveries.c.peer_id, deliveries.c.sop_instance_uid, deliveries.c.digest],
+        set_={
+            **{name: new[name] for name in ("instance_pk", "rule_id", "rule_version", "state", "attempts", "due_at")},
+            "priority": greatest(deliveries.c.priority, new.priority),
+            "created_at": new.created_at,
+            "error": "",
+        },
+        where=begins_again,
+    )
+    return conn.execute(upsert).rowcount
+
+
+def _changes(result: Result, moment: int, max_attempts: int) -> dict[str, Any]:
+    told: dict[str, Any] = {name: bindparam(f"b_{name}") for name in ("status", "error", "due_at")}
+    if result is Result.POSTPONED:
+        return told
+    # The attempt that went through counts too: the ledger says at which one it did.
+    tried = deliveries.c.attempts + 1
+    if result is Result.SENT:
+        return told | {"attempts": tried, "state": DeliveryState.SENT, "sent_at": moment}
+    last = case((tried >= max_attempts, DeliveryState.FAILED.value), else_=DeliveryState.WAITING.value)
+    return told | {"attempts": tried, "state": last if result is Result.REFUSED else DeliveryState.FAILED}
+
+
+def _conditions(which: Which) -> list[ColumnElement[bool]]:
+    equals = (
+        (deliveries.c.id, which.delivery_id),
+        (deliveries.c.peer_id, which.peer_id),
+        (deliveries.c.rule_id, which.rule_id),
+        (deliveries.c.instance_pk, which.instance_id),
+        (deliveries.c.sop_instance_uid, which.sop_instance_uid),
+    )
+    found: list[ColumnElement[bool]] = [column == value for column, value in equals if value is not None]
+    return [*found, deliveries.c.state.in_(which.states)] if which.states else found
+
+
+_OF_INSTANCE = (
+    instances.c.sop_class_uid,
+    instances.c.transfer_syntax_uid,
+    instances.c.store_key,
+    instances.c.payload_offset,
+    instances.c.size,
+)
+
+
+def _all() -> Select[Any]:
+    return select(deliveries, *_OF_INSTANCE).outerjoin(instances, instances.c.id == deliveries.c.instance_pk)
+
+
+def _sendable() -> Select[Any]:
+    joined = select(deliveries, *_OF_INSTANCE).join(instances, instances.c.id == deliveries.c.instance_pk)
+    return joined.where(deliveries.c.state == DeliveryState.WAITING)
+
+
+def _summary(row: Row[Any]) -> PeerSummary:
+    return PeerSummary(
+        peer_id=row.peer_id,
+        waiting=row.waiting,
+        failed=row.failed,
+        sent=row.sent,
+        oldest_waiting=None if row.oldest is None else clock.to_datetime(row.oldest),
+        next_due=None if row.next_due is None else clock.to_datetime(row.next_due),
+    )
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    """A line with what the index knows of its instance; of a deleted one nothing (id 0, empty key)."""
+    return Delivery(
+        id=row.id,
+        peer_id=row.peer_id,
+        instance_id=row.instance_pk or 0,
+        sop_instance_uid=row.sop_instance_uid,
+        sop_class_uid=row.sop_class_uid or "",
+        transfer_syntax_uid=row.transfer_syntax_uid or "",
+        digest=row.digest,
+        store_key=row.store_key or "",
+        payload_offset=row.payload_offset or 0,
+        size=row.size or 0,
+        rule_id=row.rule_id,
+        rule_version=row.rule_version,
+        priority=row.priority,
+        state=DeliveryState(row.state),
+        attempts=row.attempts,
+        created_at=clock.to_datetime(row.created_at),
+        sent_at=None if row.sent_at is None else clock.to_datetime(row.sent_at),
+        status=row.status,
+        error=row.error,
+    )
