@@ -44,11 +44,6 @@ class Encoding:
     explicit: bool
     big_endian: bool
 
-    @property
-    def order(self) -> str:
-        """Byte order for `struct`."""
-        return ">" if self.big_endian else "<"
-
     def head_at(self, data: bytes, at: int) -> Head | None:
         """The head that begins at `at`; None when the data end within it. Raises `MalformedData`."""
         if at + 8 > len(data):
@@ -63,6 +58,15 @@ class Encoding:
         if at + 12 > len(data):
             return None
         return Head(tag, vr, _LONG[self.big_endian].unpack_from(data, at + 8)[0], at + 12)
+
+    def head(self, tag: int, vr: bytes, length: int) -> bytes:
+        """The head of an element, item or delimiter as it is written."""
+        start = _TAG[self.big_endian].pack(tag >> 16, tag & 0xFFFF)
+        if tag >> 16 == 0xFFFE or not self.explicit:
+            return start + _LONG[self.big_endian].pack(length)
+        if vr in SHORT_VRS:
+            return start + vr + _SHORT[self.big_endian].pack(length)
+        return start + vr + b"\0\0" + _LONG[self.big_endian].pack(length)
 
 
 _TAG = (struct.Struct("<HH"), struct.Struct(">HH"))

@@ -104,10 +104,7 @@ def looks_like_data_set(data: bytes) -> bool:
 
 
 def _element(tag: int, vr: bytes, value: bytes) -> bytes:
-    head = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") + vr
-    if vr in LONG_VRS:
-        return head + b"\0\0" + len(value).to_bytes(4, "little") + value
-    return head + len(value).to_bytes(2, "little") + value
+    return EXPLICIT.head(tag, vr, len(value)) + value
 
 
 def _uid(tag: int, uid: str) -> bytes:
