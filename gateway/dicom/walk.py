@@ -64,14 +64,41 @@ def dictionary_vr(tag: int) -> str:
     return dictionary_VR(tag) if dictionary_has_tag(tag) else ""
 
 
-def walk(data: bytes, encoding: Encoding, *, deepest: int) -> Iterator[Step]:
-    """Every element and item of an inflated data set, in its order.
+def top_level(data: bytes, encoding: Encoding, *, deepest: int) -> Iterator[tuple[Head, int, int]]:
+    """The elements of the top level with their begin and end; what is in a value of known length is not looked at.
+
+    Raises `MalformedData` and `LimitExceeded` as `walk` does.
+    """
+    at = 0
+    while at < len(data):
+        head = encoding.head_at(data, at)
+        if head is None:
+            raise MalformedData(f"{len(data) - at} bytes at offset {at} are no data element")
+        end = head.value + head.length if head.length != UNDEFINED else _end_of(data, encoding, at, deepest)
+        if end > len(data):
+            raise MalformedData(f"{tag_text(head.tag)} at offset {at}: longer than the data set")
+        yield head, at, end
+        at = end
+
+
+def _end_of(data: bytes, encoding: Encoding, start: int, deepest: int) -> int:
+    """Where the sequence of undefined length that begins at `start` ends."""
+    depth = 0
+    for step in walk(data, encoding, deepest=deepest, start=start):
+        depth += {Kind.BEGIN: 1, Kind.END: -1, Kind.VALUE: 0}[step.kind]
+        if depth == 0:
+            return step.at + 8
+    raise MalformedData(f"offset {start}: sequence without an end")
+
+
+def walk(data: bytes, encoding: Encoding, *, deepest: int, start: int = 0) -> Iterator[Step]:
+    """Every element and item of an inflated data set, in its order, from `start` on.
 
     Raises `MalformedData` where lengths and delimiters contradict each other, and `LimitExceeded` beyond `deepest`
     sequences within each other.
     """
     stack = [_Level(Head(0, b"", 0, 0), 0, encoding, in_sequence=False, end=len(data), limit=len(data))]
-    at = 0
+    at = start
     while True:
         level = stack[-1]
         if at == level.end:
