@@ -1,0 +1,134 @@
+"""An established association, either side: messages in, messages out, release and abort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gateway.model.errors import AssociationAborted, ConnectionLost, GatewayError, ProtocolViolation
+from gateway.net.connection import Connection, Indication
+from gateway.net.transport import Buffer
+from gateway.wire.command import Command, encode_command
+from gateway.wire.dimse import Message, MessageAssembler
+from gateway.wire.fragments import message_fragments
+from gateway.wire.fsm import State
+from gateway.wire.negotiation import Context
+from gateway.wire.pdu import ReleaseRq
+from gateway.wire.upper_layer import Fragment
+
+_ENDED = frozenset({State.IDLE, State.AWAITING_CLOSE})
+_COLLIDED = frozenset({State.COLLISION_REQUESTOR_LOCAL, State.COLLISION_ACCEPTOR_LOCAL})
+# After a failed write an A-ABORT that says why may lie unread; it is there already or it does not come.
+_LAST_WORD_S = 0.05
+
+
+class Association:
+    """Used by one thread; `interrupt` and `waiting` are for others."""
+
+    def __init__(self, connection: Connection, contexts: Iterable[Context]) -> None:
+        self._connection = connection
+        self._assembler = MessageAssembler()
+        self._deadline = 0.0
+        self._since_renewal = 0
+        self.contexts = {context.id: context for context in contexts}
+        self.waiting = False
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address."""
+        return self._connection.address
+
+    def receive(self, wait_s: float | None = None) -> Message | None:
+        """The next message, or None when the peer released the association, which is answered.
+
+        What is left of the last message's data set is read away first. Raises what `Connection.next_event` raises,
+        and ProtocolViolation or LimitExceeded for a message that may not be; the caller then closes.
+        """
+        self.skip_data_set()
+        self._deadline = self._connection.now() + (wait_s or self._connection.deadlines.idle_s)
+        self.waiting = True
+        event = self._connection.next_event(self._deadline)
+        self.waiting = False
+        self._renew()
+        while True:
+            if isinstance(event, ReleaseRq) and self._assembler.between_messages:
+                self._answer_release()
+                return None
+            message = self._assemble(event)
+            if isinstance(message, Message):
+                return self._on_known_context(message)
+            event = self._connection.next_event(self._deadline)
+
+    def data_set(self) -> Iterator[memoryview]:
+        """The data set of the message just received, in pieces that are valid until the next one is asked for."""
+        while self._assembler.in_data_set:
+            fragment = self._assemble(self._connection.next_event(self._deadline))
+            if isinstance(fragment, Fragment):
+                yield fragment.data
+
+    def skip_data_set(self) -> None:
+        """Read away what is left of the message just received."""
+        for _ in self.data_set():
+            pass
+
+    def send(self, context_id: int, command: Command, data_set: Iterable[Buffer] | None = None) -> None:
+        """Send a message; the data set goes out as it is read, without being copied.
+
+        Raises ConnectionLost, PeerTimeout or ShuttingDown; AssociationAborted where the peer had said so.
+        """
+        max_length = self._connection.layer.permit_data()
+        try:
+            for batch in message_fragments(context_id, encode_command(command), data_set, max_length):
+                self._connection.send(batch)
+        except ConnectionLost:
+            self._hear_last_word()
+            raise
+
+    def release(self) -> None:
+        """Release the association and close; a collision is resolved as PS3.8 table 9-10 says."""
+        layer = self._connection.layer
+        layer.release()
+        self._connection.flush()
+        deadline = self._connection.now() + self._connection.deadlines.association_s
+        while layer.state not in _ENDED:
+            self._connection.next_event(deadline)
+            if layer.state in _COLLIDED:
+                layer.answer_release()
+                self._connection.flush()
+        self._connection.close()
+
+    def close(self) -> None:
+        """Close the connection, with an A-ABORT where the association still stands."""
+        self._connection.close()
+
+    def interrupt(self) -> None:
+        """From any thread: what the owner is waiting for raises ShuttingDown."""
+        self._connection.interrupt()
+
+    def _assemble(self, event: Indication) -> Message | Fragment | None:
+        if not isinstance(event, Fragment):
+            raise ProtocolViolation(f"{type(event).__name__} in the middle of a message")
+        self._since_renewal += len(event.data)
+        if self._since_renewal >= self._connection.deadlines.progress_bytes or event.last:
+            self._renew()
+        return self._assembler.take(event)
+
+    def _renew(self) -> None:
+        self._since_renewal = 0
+        self._deadline = self._connection.now() + self._connection.deadlines.progress_s
+
+    def _on_known_context(self, message: Message) -> Message:
+        if message.context_id not in self.contexts:
+            raise ProtocolViolation(f"a message on presentation context {message.context_id}, which was not accepted")
+        return message
+
+    def _answer_release(self) -> None:
+        self._connection.layer.answer_release()
+        self._connection.flush()
+
+    def _hear_last_word(self) -> None:
+        try:
+            self._connection.next_event(self._connection.now() + _LAST_WORD_S)
+        except AssociationAborted:
+            raise
+        except GatewayError:
+            return

@@ -1,0 +1,121 @@
+"""The upper layer on a socket: one thread drives the pure machine of `gateway.wire` and enforces its deadlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model.errors import AssociationAborted, ConnectionLost, PeerTimeout, ProtocolViolation, ShuttingDown
+from gateway.net.transport import Buffer, Transport
+from gateway.wire.fsm import Role, State
+from gateway.wire.pdu import Abort, AssociateAc, AssociateRj, AssociateRq, ReleaseRp, ReleaseRq
+from gateway.wire.upper_layer import Event, Fragment, ProviderAborted, TransportClosed, UpperLayer
+
+Indication = Fragment | AssociateRq | AssociateAc | AssociateRj | ReleaseRq | ReleaseRp
+
+# States in which this side has nothing more to say.
+_OVER = frozenset({State.IDLE, State.AWAITING_CLOSE})
+# States in which table 9-10 has no A-ABORT request: the connection is just closed.
+_BEFORE = frozenset({State.AWAITING_RQ, State.AWAITING_TRANSPORT})
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long this side waits, in seconds.
+
+    `association_s` is the ARTIM timer of PS3.8 9.1.4 until the association stands or has ended; `idle_s` bounds the
+    pause between two messages; within a message at least `progress_bytes` must come (or a batch be taken) in each
+    `progress_s`; after this side's last word the peer has `farewell_s` to close the connection.
+    """
+
+    association_s: float = 30.0
+    idle_s: float = 600.0
+    progress_s: float = 120.0
+    progress_bytes: int = 4096
+    farewell_s: float = 5.0
+
+
+class Connection:
+    """A transport with an upper layer on it; owns both."""
+
+    __slots__ = ("_transport", "deadlines", "layer")
+
+    def __init__(self, transport: Transport, role: Role, deadlines: Deadlines) -> None:
+        self._transport = transport
+        self.layer = UpperLayer(role)
+        self.deadlines = deadlines
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address."""
+        return self._transport.address
+
+    def now(self) -> float:
+        """The clock that deadlines are measured by."""
+        return self._transport.now()
+
+    def next_event(self, deadline: float) -> Indication:
+        """Wait for what the peer says next.
+
+        Raises AssociationAborted, ProtocolViolation (it has been sent an A-ABORT), ConnectionLost, PeerTimeout or
+        ShuttingDown.
+        """
+        while (event := self.layer.next_event()) is None:
+            self._read(deadline)
+        if isinstance(event, Fragment):
+            return event
+        return self._expected(event)
+
+    def flush(self) -> None:
+        """Send what the machine has to say, in one write."""
+        if output := self.layer.data_to_send():
+            self._transport.send([output], self.now() + self.deadlines.progress_s)
+
+    def send(self, buffers: list[Buffer]) -> None:
+        """Send PDUs that `UpperLayer.permit_data` allowed, in one write."""
+        self._transport.send(buffers, self.now() + self.deadlines.progress_s)
+
+    def interrupt(self) -> None:
+        """From any thread: what the owner is waiting for raises ShuttingDown."""
+        self._transport.interrupt()
+
+    def close(self) -> None:
+        """End the association with an A-ABORT if it still stands, let the peer hear the last word, and close."""
+        try:
+            self._say_farewell()
+        except (ConnectionLost, ShuttingDown):
+            return
+        except PeerTimeout:
+            self.layer.artim_expired()
+        finally:
+            self._transport.close()
+
+    def _say_farewell(self) -> None:
+        if self.layer.state in _BEFORE:
+            return
+        if self.layer.state not in _OVER:
+            self.layer.abort()
+        deadline = self.now() + self.deadlines.farewell_s
+        if output := self.layer.data_to_send():
+            self._transport.send_last(output, deadline)
+        while self.layer.state is State.AWAITING_CLOSE:
+            if self.layer.next_event() is None:
+                self._read(deadline)
+
+    def _read(self, deadline: float) -> None:
+        if self.layer.state is State.IDLE:
+            raise ConnectionLost(f"{self.address} closed the connection")
+        self.flush()
+        count = self._transport.receive_into(self.layer.receive_buffer(), deadline)
+        self.layer.received(count)
+
+    def _expected(self, event: Event) -> Indication:
+        match event:
+            case Abort(source=source, reason=reason):
+                message = f"{self.address} aborted the association (source {source}, reason {reason})"
+                raise AssociationAborted(message, source=source, reason=reason)
+            case ProviderAborted(detail=detail):
+                raise ProtocolViolation(detail)
+            case TransportClosed():
+                raise ConnectionLost(f"{self.address} closed the connection within an association")
+            case _:
+                return event
