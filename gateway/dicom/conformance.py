@@ -1,0 +1,215 @@
+"""The DICOM conformance statement, written from the tables that the node works by.
+
+PS3.2 annex A for the outline. What the node does beyond the tables (services, status codes, settings) is passed in by
+the code that does it, so that the statement cannot drift from the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydicom.charset import python_encoding
+
+from gateway.dicom.sop_classes import NON_PATIENT_SOP_CLASSES, STORAGE_SOP_CLASSES, name
+from gateway.dicom.transfer_syntaxes import ACCEPTED, NATIVE, TRANSFER_SYNTAXES
+from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+
+
+class Role(StrEnum):
+    """Who asks and who answers."""
+
+    SCU = "SCU"
+    SCP = "SCP"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status code as this node returns it (SCP) or reacts to it (SCU)."""
+
+    code: int
+    meaning: str
+    behaviour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One DIMSE service in one role; `sop_classes` are UIDs, none for all storage SOP classes.
+
+    `keys` are the supported matching keys (query) or attributes of note, as (keyword, remark).
+    """
+
+    name: str
+    role: Role
+    sop_classes: tuple[str, ...]
+    description: str
+    statuses: tuple[Status, ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What the statement says about the program itself.
+
+    `settings`: name → (default, meaning) of what an administrator can change. `security`: secure transport profiles
+    in words, empty when there is none.
+    """
+
+    name: str
+    version: str
+    ae_title: str
+    port: int
+    max_pdu: int
+    max_associations: int
+    services: tuple[Service, ...]
+    settings: Mapping[str, tuple[str, str]]
+    security: tuple[str, ...] = ()
+
+
+def conformance_statement(product: Product) -> str:
+    """The statement as Markdown."""
+    sections = (_overview, _introduction, _networking, _services, _presentation_contexts, _configuration, _closing)
+    return "\n".join(line for section in sections for line in section(product)).rstrip() + "\n"
+
+
+def _overview(product: Product) -> Iterator[str]:
+    yield f"# DICOM conformance statement: {product.name} {product.version}"
+    yield ""
+    yield "## 1 Conformance statement overview"
+    yield ""
+    yield (
+        "The node receives composite objects and MRI raw data, reconstructs the raw data to MR images, indexes and keeps"
+        " all of them, answers queries and retrievals, and forwards objects by rules. Received objects are kept and sent"
+        " on with their bytes unchanged."
+    )
+    yield ""
+    yield from _table(
+        ("Network service", "Role", "SOP classes"),
+        ((service.name, service.role.value, _sop_class_count(service)) for service in product.services),
+    )
+
+
+def _introduction(_: Product) -> Iterator[str]:
+    yield "## 2 Introduction"
+    yield ""
+    yield "Terms are those of the DICOM standard (PS3.1 to PS3.18). UIDs are those of PS3.6, edition 2025c."
+    yield ""
+
+
+def _networking(product: Product) -> Iterator[str]:
+    yield "## 3 Networking"
+    yield ""
+    yield "### 3.1 Implementation model"
+    yield ""
+    yield (
+        "One application entity accepts associations for all services in the SCP role. Objects are acknowledged with"
+        " Success after they and their index entry are on durable storage. One sender per destination opens associations"
+        " for all services in the SCU role; a destination that fails does not delay others."
+    )
+    yield ""
+    yield "### 3.2 Association policies"
+    yield ""
+    yield from _table(
+        ("Policy", "Value"),
+        (
+            ("Application context name", APPLICATION_CONTEXT),
+            ("Maximum PDU length received", str(product.max_pdu)),
+            ("Associations at one time", str(product.max_associations)),
+            ("Asynchronous operations window", "1 invoked, 1 performed"),
+            ("Implementation class UID", IMPLEMENTATION_CLASS_UID),
+            ("Implementation version name", IMPLEMENTATION_VERSION_NAME),
+        ),
+    )
+
+
+def _services(product: Product) -> Iterator[str]:
+    yield "### 3.3 Application entity specification"
+    yield ""
+    for number, service in enumerate(product.services, start=1):
+        yield f"#### 3.3.{number} {service.name} ({service.role})"
+        yield ""
+        yield service.description
+        yield ""
+        if service.sop_classes:
+            yield from _table(("SOP class", "UID"), ((name(uid), uid) for uid in service.sop_classes))
+        if service.keys:
+            yield from _table(("Attribute", "Support"), service.keys)
+        if service.statuses:
+            rows = ((f"{status.code:04X}", status.meaning, status.behaviour) for status in service.statuses)
+            yield from _table(("Status", "Meaning", "Behaviour"), rows)
+
+
+def _presentation_contexts(_: Product) -> Iterator[str]:
+    yield "### 3.4 Storage SOP classes"
+    yield ""
+    yield "Accepted as SCP and proposed as SCU, each with every transfer syntax of 3.5."
+    yield ""
+    yield from _table(
+        ("SOP class", "UID", "Retired"),
+        ((row.name, row.uid, "yes" if row.retired else "") for row in STORAGE_SOP_CLASSES.values()),
+    )
+    yield "Not accepted, since these objects have no patient, study and series: " + (
+        ", ".join(row.name for row in NON_PATIENT_SOP_CLASSES.values()) + "."
+    )
+    yield ""
+    yield "### 3.5 Transfer syntaxes"
+    yield ""
+    yield (
+        "Of those proposed in a presentation context the first is accepted that this table has. Objects are sent in the"
+        " transfer syntax they came in; to a destination that does not take it, the node converts between the ones"
+        " marked as converted. It does not decompress."
+    )
+    yield ""
+    rows = (TRANSFER_SYNTAXES[uid] for uid in ACCEPTED)
+    yield from _table(
+        ("Transfer syntax", "UID", "Retired", "Converted"),
+        ((row.name, row.uid, "yes" if row.retired else "", "yes" if row.uid in NATIVE else "") for row in rows),
+    )
+
+
+def _configuration(product: Product) -> Iterator[str]:
+    yield "### 3.6 Configuration"
+    yield ""
+    yield f"The application entity title is `{product.ae_title}`, the port {product.port}."
+    yield ""
+    yield from _table(
+        ("Setting", "Default", "Meaning"),
+        ((f"`{key}`", default, meaning) for key, (default, meaning) in product.settings.items()),
+    )
+
+
+def _closing(product: Product) -> Iterator[str]:
+    yield "## 4 Media interchange"
+    yield ""
+    yield "None as an application profile. DICOM files (PS3.10) are imported and exported by command."
+    yield ""
+    yield "## 5 Support of character sets"
+    yield ""
+    yield "Text is read in every character set below, code extensions (ISO 2022) included, and kept as it was sent."
+    yield "Answers and derived objects that go beyond ASCII use ISO_IR 192 (UTF-8)."
+    yield ""
+    yield ", ".join(term for term in python_encoding if term.startswith(("ISO", "GB"))) + "."
+    yield ""
+    yield "## 6 Security"
+    yield ""
+    yield from (f"- {line}" for line in product.security or ("No secure transport is configured.",))
+    yield ""
+    yield "## 7 Private and extended SOP classes"
+    yield ""
+    yield "None. Private elements of received objects are kept and sent on."
+
+
+def _sop_class_count(service: Service) -> str:
+    uids: Sequence[str] = service.sop_classes or tuple(STORAGE_SOP_CLASSES)
+    return name(uids[0]) if len(uids) == 1 else f"{len(uids)} SOP classes"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+    yield ""
