@@ -81,9 +81,9 @@ def _overview(product: Product) -> Iterator[str]:
     yield "## 1 Conformance statement overview"
     yield ""
     yield (
-        "The node receives composite objects and MRI raw data, reconstructs the raw data to MR images, indexes and keeps"
-        " all of them, answers queries and retrievals, and forwards objects by rules. Received objects are kept and sent"
-        " on with their bytes unchanged."
+        "The node receives composite objects and MRI raw data, reconstructs the raw data to MR images, indexes and"
+        " keeps all of them, answers queries and retrievals, and forwards objects by rules. Received objects are kept"
+        " and sent on with their bytes unchanged."
     )
     yield ""
     yield from _table(
@@ -106,8 +106,8 @@ def _networking(product: Product) -> Iterator[str]:
     yield ""
     yield (
         "One application entity accepts associations for all services in the SCP role. Objects are acknowledged with"
-        " Success after they and their index entry are on durable storage. One sender per destination opens associations"
-        " for all services in the SCU role; a destination that fails does not delay others."
+        " Success after they and their index entry are on durable storage. One sender per destination opens"
+        " associations for all services in the SCU role; a destination that fails does not delay others."
     )
     yield ""
     yield "### 3.2 Association policies"
