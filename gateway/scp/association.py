@@ -1,0 +1,180 @@
+"""One accepted association: access check, negotiation, then one service after another until it ends.
+
+PS3.8 section 9 and PS3.7 section 7. Whatever goes wrong here ends this association and touches no other.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from gateway.model.errors import NodeFault, PeerFault, ProtocolViolation
+from gateway.model.instance import Source
+from gateway.model.peer import Peer
+from gateway.net.association import Association
+from gateway.net.connection import Connection
+from gateway.net.transport import Transport
+from gateway.scp.access import Access, Refusal, check_access
+from gateway.scp.door import Door
+from gateway.scp.echo import echo
+from gateway.scp.offers import offers_for
+from gateway.scp.registry import AssociationRegistry
+from gateway.scp.service import AssociationState, Service, ServiceContext, refuse_unknown
+from gateway.scp.settings import ScpSettings
+from gateway.scp.store import store
+from gateway.wire.command import CommandField
+from gateway.wire.dimse import Message
+from gateway.wire.fsm import Role
+from gateway.wire.items import OperationsWindow, UserInformation
+from gateway.wire.negotiation import Negotiated, negotiate
+from gateway.wire.pdu import AssociateAc, AssociateRq
+
+# A new DIMSE service is a module and a line here.
+SERVICES: Mapping[int, Service] = {
+    CommandField.C_ECHO_RQ: echo,
+    CommandField.C_STORE_RQ: store,
+}
+
+# A client that is refused unheard for want of room gets no longer than this to say whom it is.
+_REFUSAL_DEADLINE_S = 5.0
+# User names, with or without passcode (PS3.7 D.3.3.7.1): answered when a response is asked for. This node grants
+# access by AE title and network; who the user is changes nothing.
+_ANSWERABLE_IDENTITIES = frozenset({1, 2})
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What all sessions of one listener share."""
+
+    settings: ScpSettings
+    door: Door
+    peers: Callable[[], Sequence[Peer]]
+    registry: AssociationRegistry
+
+
+class AcceptedAssociation:
+    """The session of one connection to the DICOM port; see `gateway.net.listener.Session`."""
+
+    def __init__(self, sock: socket.socket, address: str, node: Node) -> None:
+        self._node = node
+        self._connection = Connection(Transport(sock), Role.ACCEPTOR, node.settings.deadlines)
+        self._association: Association | None = None
+        self._number = node.registry.next_number()
+        self._log: FilteringBoundLogger = structlog.get_logger().bind(association=self._number, address=address)
+
+    @property
+    def idle(self) -> bool:
+        """True while no message is in progress."""
+        return self._association is None or self._association.waiting
+
+    def interrupt(self) -> None:
+        """From another thread: abort the association soon."""
+        self._connection.interrupt()
+
+    def run(self) -> None:
+        """Serve the association until it is released or breaks off."""
+        self._guarded(self._serve)
+
+    def refuse(self) -> None:
+        """Reject the association as transient, whatever it is."""
+        self._guarded(self._turn_away)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (PeerFault, NodeFault) as fault:
+            self._log.info("association.broken_off", fault=type(fault).__name__, error=str(fault))
+        except Exception:  # noqa: BLE001 - a mistake of ours ends this association and no other
+            self._log.exception("association.failed")
+        finally:
+            self._connection.close()
+            self._node.registry.leave(self._number)
+
+    def _turn_away(self) -> None:
+        self._connection.layer.transport_opened()
+        self._hear_request(_REFUSAL_DEADLINE_S)
+        self._reject(Refusal.LOCAL_LIMIT)
+
+    def _serve(self) -> None:
+        self._connection.layer.transport_opened()
+        request = self._hear_request(self._node.settings.deadlines.association_s)
+        self._log = self._log.bind(calling_aet=request.calling_ae_title, called_aet=request.called_ae_title)
+        access = self._check(request)
+        state = self._state(request, access.peer)
+        refusal = access.refusal or self._node.registry.enter(self._number, state, access.peer)
+        if refusal:
+            self._reject(refusal)
+            return
+        context = self._accept(request, access.peer, state)
+        self._log.info("association.accepted", contexts=len(context.association.contexts))
+        while (message := context.association.receive()) is not None:
+            _dispatch(context, message)
+        self._log.info("association.released", instances=state.instances, failures=state.failures)
+
+    def _hear_request(self, timeout_s: float) -> AssociateRq:
+        request = self._connection.next_event(self._connection.now() + timeout_s)
+        if not isinstance(request, AssociateRq):
+            raise ProtocolViolation(f"{type(request).__name__} instead of an association request")
+        return request
+
+    def _check(self, request: AssociateRq) -> Access:
+        settings = self._node.settings
+        return check_access(request, self._connection.address, self._node.peers(), settings.titles, settings.access)
+
+    def _state(self, request: AssociateRq, peer: Peer | None) -> AssociationState:
+        return AssociationState(
+            calling_aet=request.calling_ae_title,
+            called_aet=request.called_ae_title,
+            address=self._connection.address,
+            peer_name=peer.name if peer else None,
+            since=datetime.now(UTC),
+        )
+
+    def _reject(self, refusal: Refusal) -> None:
+        self._connection.layer.reject(refusal.value)
+        self._connection.flush()
+        self._log.warning("association.rejected", reason=refusal.name)
+
+    def _accept(self, request: AssociateRq, peer: Peer | None, state: AssociationState) -> ServiceContext:
+        offers = offers_for(peer, accept_unknown=self._node.settings.accept_unknown)
+        negotiated = negotiate(request.contexts, request.user.roles, offers)
+        self._connection.layer.accept(_answer(request, negotiated, self._node.settings.max_pdu))
+        self._connection.flush()
+        self._association = Association(self._connection, negotiated.contexts)
+        source = Source(
+            calling_aet=request.calling_ae_title,
+            called_aet=request.called_ae_title,
+            address=self._connection.address,
+            peer_id=peer.id if peer else None,
+        )
+        return ServiceContext(self._association, source, state, self._node.door, self._log)
+
+
+def _dispatch(context: ServiceContext, message: Message) -> None:
+    command = message.command
+    if command.field == CommandField.C_CANCEL_RQ:
+        return  # what it would cancel has ended already; a cancel has no response (PS3.7 9.3.2.3)
+    if not command.is_request:
+        raise ProtocolViolation(f"a response {command.field:#06x} to nothing that was asked")
+    SERVICES.get(command.field, refuse_unknown)(context, message)
+
+
+def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int) -> AssociateAc:
+    """The A-ASSOCIATE-AC: one operation at a time, and what was asked of us and no more."""
+    identity = request.user.user_identity
+    answer_identity = identity and identity.response_requested and identity.kind in _ANSWERABLE_IDENTITIES
+    user = UserInformation(
+        max_length=max_length,
+        implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+        implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+        window=OperationsWindow(1, 1) if request.user.window else None,
+        roles=negotiated.roles,
+        user_identity_response=b"" if answer_identity else None,
+    )
+    return AssociateAc(request.title_fields, negotiated.answers, user)
