@@ -1,7 +1,8 @@
 """The tables, as SQLAlchemy Core metadata. Migrations in `migrations/` must arrive at exactly this (a test compares).
 
 Every time is a BIGINT: microseconds since 1970 UTC, from the database's own clock (`gateway.db.clock`). Booleans and
-JSON are portable types. No table is keyed by anything that a peer chose.
+JSON are portable types. No table is keyed by anything that a peer chose, and an id of the index is never given twice
+(on SQLite by AUTOINCREMENT): what remembers one finds the same row or none.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ patients = Table(
     _text("patient_birth_date"),
     _text("patient_sex"),
     UniqueConstraint("patient_id", "issuer_of_patient_id"),
+    sqlite_autoincrement=True,
 )
 
 studies = Table(
@@ -73,6 +75,7 @@ studies = Table(
     Index(None, "patient_pk"),
     Index(None, "study_date"),
     Index(None, "accession_number"),
+    sqlite_autoincrement=True,
 )
 
 series = Table(
@@ -92,6 +95,7 @@ series = Table(
     _text("institution_name"),
     UniqueConstraint("series_instance_uid", "study_pk"),
     Index(None, "study_pk"),
+    sqlite_autoincrement=True,
 )
 
 instances = Table(
@@ -127,6 +131,7 @@ instances = Table(
     Index(None, "store_key"),
     Index(None, "received_at"),
     Index("ix_instances_scan_pk", "scan_pk", sqlite_where=text("scan_pk IS NOT NULL")),
+    sqlite_autoincrement=True,
 )
 
 # Apart from `instances`, so that going through a million rows does not read a million headers.
@@ -172,6 +177,7 @@ raw_scans = Table(
     Index(None, "identity"),
     Index(None, "received_at"),
     Index(None, "store_key"),
+    sqlite_autoincrement=True,
 )
 
 recon_runs = Table(

@@ -90,6 +90,7 @@ def _raw_scans() -> None:
         sa.Column("header_xml", sa.Text(), server_default="", nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_raw_scans"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_raw_scans_identity", "raw_scans", ["identity"])
     op.create_index("ix_raw_scans_received_at", "raw_scans", ["received_at"])
@@ -127,6 +128,7 @@ def _levels() -> None:
         sa.Column("patient_sex", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_patients"),
         sa.UniqueConstraint("patient_id", "issuer_of_patient_id", name="uq_patients_patient_id_issuer_of_patient_id"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "studies",
@@ -142,6 +144,7 @@ def _levels() -> None:
         sa.ForeignKeyConstraint(["patient_pk"], ["patients.id"], name="fk_studies_patient_pk"),
         sa.PrimaryKeyConstraint("id", name="pk_studies"),
         sa.UniqueConstraint("study_instance_uid", "patient_pk", name="uq_studies_study_instance_uid_patient_pk"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_studies_accession_number", "studies", ["accession_number"])
     op.create_index("ix_studies_patient_pk", "studies", ["patient_pk"])
@@ -163,6 +166,7 @@ def _levels() -> None:
         sa.ForeignKeyConstraint(["study_pk"], ["studies.id"], name="fk_series_study_pk"),
         sa.PrimaryKeyConstraint("id", name="pk_series"),
         sa.UniqueConstraint("series_instance_uid", "study_pk", name="uq_series_series_instance_uid_study_pk"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_series_study_pk", "series", ["study_pk"])
 
@@ -198,6 +202,7 @@ def _instances() -> None:
         sa.ForeignKeyConstraint(["series_pk"], ["series.id"], name="fk_instances_series_pk"),
         sa.PrimaryKeyConstraint("id", name="pk_instances"),
         sa.UniqueConstraint("sop_instance_uid", "digest", name="uq_instances_sop_instance_uid_digest"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_instances_received_at", "instances", ["received_at"])
     op.create_index("ix_instances_scan_pk", "instances", ["scan_pk"], sqlite_where=sa.text("scan_pk IS NOT NULL"))
