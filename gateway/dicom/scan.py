@@ -263,7 +263,7 @@ class HeaderScanner:
             self._encoding, self._unknown_depth = IMPLICIT, self._depth
         self._depth += 1
         self._at = head.value
-        if self._depth > DEEPEST:
+        if self._depth > 2 * DEEPEST:
             raise LimitExceeded(f"{self._where(self._open, self._open_at)}: nested more than {DEEPEST} deep")
 
     def _ascend(self, delimiter: Head) -> None:

@@ -1,0 +1,368 @@
+"""The header scan: pydicom as oracle on real files, and everything that a hostile or clumsy sender can do."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import Dataset
+from pydicom.filereader import dcmread, read_dataset
+
+from gateway.dicom import scan as scan_module
+from gateway.dicom.encoding import EXPLICIT, IMPLICIT, ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER, UNDEFINED, Encoding
+from gateway.dicom.scan import LARGEST_HEADER, LONGEST_SEQUENCE, LONGEST_VALUE, HeaderScanner, scan
+from gateway.dicom.transfer_syntaxes import DEFLATED_LITTLE, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from gateway.model.errors import GatewayError, LimitExceeded, MalformedData, PeerFault, Unsupported
+from gateway.model.instance import InstanceHeader
+from tests.dicom.building import ENCODINGS, element, identity, in_unknown, minimal, nested, nested_by_length
+from tests.dicom.conftest import RealFile
+
+JPEG = "1.2.840.10008.1.2.4.50"
+
+TEXT_KEYS = {
+    "sop_class_uid": "SOPClassUID",
+    "sop_instance_uid": "SOPInstanceUID",
+    "study_instance_uid": "StudyInstanceUID",
+    "series_instance_uid": "SeriesInstanceUID",
+    "patient_id": "PatientID",
+    "issuer_of_patient_id": "IssuerOfPatientID",
+    "patient_name": "PatientName",
+    "patient_birth_date": "PatientBirthDate",
+    "patient_sex": "PatientSex",
+    "study_date": "StudyDate",
+    "study_time": "StudyTime",
+    "accession_number": "AccessionNumber",
+    "study_id": "StudyID",
+    "study_description": "StudyDescription",
+    "referring_physician_name": "ReferringPhysicianName",
+    "modality": "Modality",
+    "series_description": "SeriesDescription",
+    "series_date": "SeriesDate",
+    "series_time": "SeriesTime",
+    "body_part_examined": "BodyPartExamined",
+    "protocol_name": "ProtocolName",
+    "station_name": "StationName",
+    "institution_name": "InstitutionName",
+    "content_date": "ContentDate",
+    "content_time": "ContentTime",
+}
+INTEGER_KEYS = {
+    "series_number": "SeriesNumber",
+    "instance_number": "InstanceNumber",
+    "rows": "Rows",
+    "columns": "Columns",
+}
+# Files of `valid` that cannot be indexed or are cut off, with what has to be said about them.
+REFUSED = {
+    "0677915e_bad_sequence.dcm": "SOP Instance UID is not a UID",
+    "308fb028_JLSL_08_07_0_1F.dcm": "Study Instance UID is missing",
+    "38f8e8ad_HTJ2KLossless_08_RGB.dcm": "Study Instance UID is missing",
+    "9a7ae196_HTJ2K_08_RGB.dcm": "Study Instance UID is missing",
+    "9dc95a64_JPEGLSNearLossless_08.dcm": "Study Instance UID is missing",
+    "d36a0a49_fall.dcm": "Study Instance UID is missing",
+    "8742a49b_emri_small_jpeg_2k_lossless_too_short.dcm": "(7FE0,0010)",
+    "15009ec7_rtplan_truncated.dcm": "(300A,00B0)",
+    "a3f26c27_MR_truncated.dcm": "(7FE0,0010)",
+}
+
+
+def accepted(files: list[RealFile]) -> Iterator[tuple[RealFile, InstanceHeader]]:
+    for file in files:
+        if file.path.name not in REFUSED:
+            yield file, scan(file.data_set, file.transfer_syntax_uid, complete=True)
+
+
+# Real files
+
+
+def test_keys_of_real_files_are_those_of_pydicom(valid_files: list[RealFile]) -> None:
+    for file, header in accepted(valid_files):
+        theirs = dcmread(file.path, stop_before_pixels=True)
+        for field, keyword in TEXT_KEYS.items():
+            expected = str(theirs.get(keyword) or "").rstrip("=")  # pydicom drops empty component groups
+            assert getattr(header, field).rstrip("=") == expected, (file.path.name, keyword)
+        for field, keyword in INTEGER_KEYS.items():
+            value = theirs.get(keyword)
+            assert getattr(header, field) == (None if value is None else int(value)), (file.path.name, keyword)
+
+
+def test_headers_of_real_files_are_read_back_by_pydicom(valid_files: list[RealFile]) -> None:
+    for file, header in accepted(valid_files):
+        theirs = dcmread(file.path, stop_before_pixels=True)
+        encoding = ENCODINGS.get(header.header_transfer_syntax_uid, EXPLICIT)
+        ours = read_dataset(BytesIO(header.header), not encoding.explicit, not encoding.big_endian)
+        assert ours.keys() <= theirs.keys()
+        for item in ours:
+            assert item == theirs[item.tag], (file.path.name, item.tag)
+        left_out = [tag for tag in theirs.keys() - ours.keys() if tag < 0x7FE00000]
+        assert all(is_large(theirs, tag) for tag in left_out), (file.path.name, left_out)
+
+
+def is_large(data_set: Dataset, tag: int) -> bool:
+    value = data_set[tag].value
+    return data_set[tag].VR == "SQ" or len(value) > LONGEST_VALUE
+
+
+def test_real_files_that_cannot_be_indexed_are_refused_with_the_reason(valid_files: list[RealFile]) -> None:
+    refused = {file.path.name: file for file in valid_files if file.path.name in REFUSED}
+    assert refused.keys() == REFUSED.keys()
+    for name, file in refused.items():
+        with pytest.raises(MalformedData) as caught:
+            scan(file.data_set, file.transfer_syntax_uid, complete=True)
+        assert REFUSED[name] in str(caught.value)
+
+
+@pytest.mark.parametrize("step", [1, 13, 4096])
+def test_pieces_of_any_size_give_the_same_header(valid_files: list[RealFile], step: int) -> None:
+    for file, header in accepted(valid_files):
+        if len(file.data_set) > 20_000 * step:
+            continue
+        scanner = HeaderScanner(file.transfer_syntax_uid)
+        for at in range(0, len(file.data_set), step):
+            scanner.feed(memoryview(file.data_set)[at : at + step])
+        assert scanner.finish() == header, file.path.name
+
+
+def test_real_files_that_are_cut_off_are_refused(valid_files: list[RealFile]) -> None:
+    for file, _ in accepted(valid_files):
+        size = len(file.data_set)
+        # A pad byte behind a deflate stream, and trailing padding as an element, may be missing.
+        padded = file.transfer_syntax_uid == DEFLATED_LITTLE or "padded" in file.path.name
+        for end in (1, 7, size - 9, size - 1)[: 3 if padded else 4]:
+            with pytest.raises(MalformedData):
+                scan(file.data_set[:end], file.transfer_syntax_uid, complete=True)
+
+
+# The head of an object
+
+
+def test_a_head_is_enough_once_the_pixels_begin() -> None:
+    data = minimal()
+    scanner = HeaderScanner(EXPLICIT_LITTLE)
+    assert not scanner.feed(data[:50])
+    assert scanner.feed(data[50:-10])
+    assert scanner.header().study_instance_uid == "1.2.3"
+    assert scan(data[:-10], EXPLICIT_LITTLE, complete=False) == scan(data, EXPLICIT_LITTLE, complete=True)
+
+
+def test_a_head_without_pixels_is_not_enough() -> None:
+    with pytest.raises(MalformedData, match="before its pixels"):
+        scan(identity(), EXPLICIT_LITTLE, complete=False)
+
+
+def test_an_object_without_pixels_is_complete_at_its_end() -> None:
+    assert scan(identity(), EXPLICIT_LITTLE, complete=True).header == identity()
+
+
+# What is left out
+
+
+def test_long_values_and_sequences_are_left_out_and_nothing_else() -> None:
+    short = element(0x00081030, b"LO", b"brain ")
+    look_up_table = element(0x00281201, b"OW", bytes(LONGEST_VALUE + 2))
+    just_kept = element(0x00281202, b"OW", bytes(LONGEST_VALUE))
+    groups = element(0x52009230, b"SQ", bytes(LONGEST_SEQUENCE + 2))
+    data = identity()[:-16] + short + identity() + look_up_table + just_kept + groups
+    header = scan(data, EXPLICIT_LITTLE, complete=True).header
+    assert header == identity()[:-16] + short + identity() + just_kept
+
+
+@pytest.mark.parametrize("uid", ENCODINGS)
+def test_a_long_sequence_of_undefined_length_is_left_out(uid: str) -> None:
+    encoding = ENCODINGS[uid]
+    item = encoding.head(ITEM, b"", 30_000) + bytes(30_000)
+    end = encoding.head(SEQUENCE_DELIMITER, b"", 0)
+    begin = encoding.head(0x00081140, b"SQ", UNDEFINED)
+    assert scan(begin + item * 2 + end + identity(encoding), uid, complete=True).header == (
+        begin + item * 2 + end + identity(encoding)
+    )
+    assert scan(begin + item * 3 + end + identity(encoding), uid, complete=True).header == identity(encoding)
+
+
+def test_the_header_of_a_deflated_object_is_kept_inflated() -> None:
+    stream = zlib.compressobj(wbits=-15)
+    header = scan(stream.compress(minimal()) + stream.flush(), DEFLATED_LITTLE, complete=True)
+    assert header == scan(minimal(), EXPLICIT_LITTLE, complete=True)
+    assert header.header_transfer_syntax_uid == EXPLICIT_LITTLE
+
+
+# What senders do
+
+
+@pytest.mark.parametrize(
+    "quirk",
+    [
+        pytest.param(element(0x00080000, b"UL", b"\x10\0\0\0"), id="group length"),
+        pytest.param(element(0x00080060, b"CS", b"MRX"), id="odd length"),
+        pytest.param(element(0x00091001, b"ZZ", b"1234"), id="VR of a later edition"),
+        pytest.param(b"\x09\x00\x01\x10??\x04\x001234", id="VR of two question marks"),
+        pytest.param(in_unknown(element(0x00091002, b"", b"1234", IMPLICIT)), id="UN of undefined length"),
+        pytest.param(in_unknown(nested(3, IMPLICIT)), id="sequences in UN"),
+        pytest.param(element(0x00091003, b"SQ", b""), id="empty sequence"),
+        pytest.param(nested_by_length(5), id="sequences of known length"),
+        pytest.param(element(0x00091004, b"UT", b"x" * 70_000), id="long text"),
+    ],
+)
+def test_what_real_senders_write_is_taken(quirk: bytes) -> None:
+    header = scan(quirk + minimal(), EXPLICIT_LITTLE, complete=True)
+    assert header.series_instance_uid == "1.2.3.5"
+
+
+def test_trailing_padding_and_elements_after_the_pixels() -> None:
+    tail = element(0x7FE10010, b"LO", b"MAKER ") + element(0xFFFCFFFC, b"OB", bytes(200))
+    assert scan(minimal() + tail, EXPLICIT_LITTLE, complete=True) == scan(minimal(), EXPLICIT_LITTLE, complete=True)
+
+
+def test_encapsulated_pixels() -> None:
+    fragments = EXPLICIT.head(ITEM, b"", 0) + EXPLICIT.head(ITEM, b"", 4) + b"\xff\xd8\xff\xd9"
+    pixels = EXPLICIT.head(0x7FE00010, b"OB", UNDEFINED) + fragments
+    whole = identity() + pixels + EXPLICIT.head(SEQUENCE_DELIMITER, b"", 0)
+    assert scan(whole, JPEG, complete=True).header == identity()
+    with pytest.raises(MalformedData, match=r"\(7FE0,0010\).*within this element"):
+        scan(identity() + pixels, JPEG, complete=True)
+
+
+def test_leading_zeros_in_a_uid_are_taken() -> None:
+    assert scan(identity(study="1.02.3"), EXPLICIT_LITTLE, complete=True).study_instance_uid == "1.02.3"
+
+
+@pytest.mark.parametrize("uid", ["../../x", "1.2/3", "1..2", "1" * 66, "", "1.2.\n", "x"])
+@pytest.mark.parametrize("name", ["sop_class", "sop_instance", "study", "series"])
+def test_an_illegal_uid_is_refused_without_being_repeated(name: str, uid: str) -> None:
+    with pytest.raises(MalformedData) as caught:
+        scan(identity(EXPLICIT, **{name: uid}), EXPLICIT_LITTLE, complete=True)
+    assert name.replace("_", " ").split()[0] in str(caught.value).lower()
+    assert not uid or uid not in str(caught.value)
+
+
+# What must not be taken
+
+
+@pytest.mark.parametrize("declared", [17, 1000, 0x7FFFFFFF, UNDEFINED - 1])
+def test_pixels_that_are_cut_off(declared: int) -> None:
+    data = identity() + EXPLICIT.head(0x7FE00010, b"OW", declared) + bytes(16)
+    with pytest.raises(MalformedData, match=r"\(7FE0,0010\) at offset 80"):
+        scan(data, EXPLICIT_LITTLE, complete=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        pytest.param(minimal(IMPLICIT), r"\(0008,0016\) at offset 0: no value repr", id="implicit as explicit"),
+        pytest.param(element(0x00020010, b"UI", b"1.2\0") + minimal(), r"\(0002,0010\)", id="file meta"),
+        pytest.param(EXPLICIT.head(ITEM_DELIMITER, b"", 0) + minimal(), r"\(FFFE,E00D\)", id="stray delimiter"),
+        pytest.param(EXPLICIT.head(0x00081140, b"SQ", UNDEFINED) + minimal(), r"neither an item", id="no item"),
+        pytest.param(nested(3)[:-8] + minimal(), r"neither an item|outside|within", id="sequence not closed"),
+        pytest.param(EXPLICIT.head(0x00104000, b"UT", UNDEFINED) + minimal(), r"does not nest", id="endless text"),
+        pytest.param(minimal() + b"\0\0\0", r"3 bytes at offset 108", id="stray bytes"),
+    ],
+)
+def test_contradictions_are_named(data: bytes, said: str) -> None:
+    with pytest.raises(MalformedData, match=said):
+        scan(data, EXPLICIT_LITTLE, complete=True)
+
+
+def test_an_unknown_transfer_syntax() -> None:
+    with pytest.raises(Unsupported):
+        scan(minimal(), "1.2.3", complete=True)
+
+
+@pytest.mark.parametrize("uid", ENCODINGS)
+def test_five_thousand_deep(uid: str) -> None:
+    encoding = ENCODINGS[uid]
+    header = scan(nested(5000, encoding) + minimal(encoding), uid, complete=True)
+    assert header.header == identity(encoding)
+
+
+def test_five_thousand_deep_in_unknown_and_by_length() -> None:
+    for content in (in_unknown(nested(5000, IMPLICIT)), nested_by_length(5000)):
+        assert scan(content + minimal(), EXPLICIT_LITTLE, complete=True).header == identity()
+
+
+def test_deeper_than_the_cap() -> None:
+    with pytest.raises(LimitExceeded, match="10000 deep"):
+        scan(nested(10_001) + minimal(), EXPLICIT_LITTLE, complete=True)
+
+
+def test_more_elements_than_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_module, "MOST_ELEMENTS", 100)
+    many = EXPLICIT.head(0x00081140, b"SQ", UNDEFINED) + EXPLICIT.head(ITEM, b"", 0) * 200
+    with pytest.raises(LimitExceeded, match="more than 100 elements"):
+        scan(many, EXPLICIT_LITTLE, complete=True)
+
+
+def test_a_header_of_small_elements_without_end() -> None:
+    many = element(0x00091001, b"LO", b"") * (LARGEST_HEADER // 8 + 200_000)
+    with pytest.raises(LimitExceeded, match="header larger than"):
+        scan(many, EXPLICIT_LITTLE, complete=True)
+
+
+@pytest.mark.parametrize("tag", [0x7FE00010, 0x00091001])
+def test_a_deflate_bomb_takes_no_memory(tag: int) -> None:
+    size = 48 * 1024 * 1024
+    stream = zlib.compressobj(wbits=-15)
+    bomb = stream.compress(identity() + EXPLICIT.head(tag, b"OB", size)) + stream.compress(bytes(size)) + stream.flush()
+    tracemalloc.start()
+    header = scan(bomb, DEFLATED_LITTLE, complete=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert header.header == identity()
+    assert peak < 4 * 1024 * 1024
+
+
+def test_a_large_object_is_not_copied() -> None:
+    data = identity() + element(0x7FE00010, b"OW", bytes(32 * 1024 * 1024))
+    tracemalloc.start()
+    scan(memoryview(data), EXPLICIT_LITTLE, complete=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1024 * 1024
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> tuple[bytes, str]:
+    """A small legal data set with bytes changed, cut out or put in."""
+    uid = draw(st.sampled_from([EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG]))
+    encoding = ENCODINGS[uid]
+    data = bytearray(rich(encoding))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(data) - 1))
+        data[at : at + draw(st.integers(0, 4))] = draw(st.binary(max_size=4))
+    return bytes(data), uid
+
+
+def rich(encoding: Encoding) -> bytes:
+    parts = (
+        element(0x00080005, b"CS", b"ISO 2022 IR 13\\ISO 2022 IR 87 ", encoding),
+        nested(2, encoding),
+        nested_by_length(2, encoding),
+        in_unknown(element(0x00091002, b"", b"1234", IMPLICIT), encoding),
+        identity(encoding),
+        element(0x00100010, b"PN", b"\xd4\xcf=\x1b$B;3ED\x1b(J", encoding),
+        element(0x00200013, b"IS", b"12", encoding),
+        element(0x00280010, b"US", b"\0\1", encoding),
+        element(0x7FE00010, b"OW", bytes(16), encoding),
+    )
+    return b"".join(parts)
+
+
+@settings(max_examples=400, deadline=None)
+@given(damaged(), st.integers(1, 40))
+def test_damaged_data_is_read_or_refused_and_the_same_in_pieces(case: tuple[bytes, str], step: int) -> None:
+    data, uid = case
+    assert outcome(data, uid, len(data) or 1) == outcome(data, uid, step)
+
+
+def outcome(data: bytes, uid: str, step: int) -> InstanceHeader | type[GatewayError]:
+    scanner = HeaderScanner(uid)
+    try:
+        for at in range(0, len(data), step):
+            scanner.feed(data[at : at + step])
+        return scanner.finish()
+    except PeerFault as fault:
+        return type(fault)
