@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, event, make_url
 from sqlalchemy import create_engine as create_sqlalchemy_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -63,6 +63,11 @@ class Database:
             self._writer = create_sqlalchemy_engine(self.url, pool_size=READERS_KEPT, max_overflow=READERS_MOST)
             self._reader = self._writer.execution_options(postgresql_readonly=True)
         self._lock: AbstractContextManager[Any] = _WriteLock() if self.is_sqlite else nullcontext()
+
+    @property
+    def dialect(self) -> Dialect:
+        """For statements that are compiled once (`gateway.db.prepared`)."""
+        return self._writer.dialect
 
     @classmethod
     def open(cls, url: str, *, create: bool = False) -> Database:

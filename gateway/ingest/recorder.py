@@ -1,0 +1,226 @@
+"""Recording: index rows and follow-up jobs of one or several instances in one transaction.
+
+The commits of concurrent associations are grouped without a thread of their own: the first one that comes becomes the
+leader and commits what waits; who comes meanwhile waits, and the first of those leads next. Groups form by
+themselves when a commit takes longer than the next instance, and one association alone never waits for company.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from sqlalchemy import Connection
+
+from gateway.db import headers, instances, jobs
+from gateway.db.engine import CommitUnknown, Database
+from gateway.db.findings import raise_finding
+from gateway.db.recording import InstanceWriter, Recorded
+from gateway.dicom.uids import is_valid
+from gateway.model.errors import DatabaseFault, GatewayError
+from gateway.model.instance import InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome
+from gateway.model.routing import Trigger
+from gateway.model.work import JobKind
+
+LARGEST_GROUP = 64  # bounds how long one transaction keeps other writers out: some 10 ms
+
+_CHANGING = frozenset({RecordOutcome.ADDED, RecordOutcome.CONFLICT_KEPT, RecordOutcome.CONFLICT_REPLACED})
+
+
+@dataclass(frozen=True, slots=True)
+class QuietTimes:
+    """Seconds without a new instance after which the rules look, and after which they look in any case."""
+
+    series_s: float = 30.0
+    study_s: float = 300.0
+    force_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """What has been committed since the start: transactions, instances in them, and the largest group."""
+
+    groups: int = 0
+    instances: int = 0
+    largest: int = 0
+
+
+class _Waiting:
+    """An instance on its way into the index. `turn` is held until it is settled, or has to lead."""
+
+    __slots__ = ("error", "new", "packed_header", "recorded", "turn")
+
+    def __init__(self, new: NewInstance, packed_header: bytes) -> None:
+        self.new = new
+        self.packed_header = packed_header
+        self.recorded: Recorded | None = None
+        self.error: GatewayError | None = None
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+    @property
+    def settled(self) -> bool:
+        return self.recorded is not None or self.error is not None
+
+    def outcome(self) -> RecordOutcome:
+        if self.error is not None:
+            raise self.error
+        assert self.recorded is not None  # noqa: S101
+        return self.recorded.outcome
+
+
+def _every_trigger() -> frozenset[Trigger]:
+    return frozenset(Trigger)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Thread-safe. `triggers`: those that an enabled rule has, asked once a group. `committed` is called after each."""
+
+    database: Database
+    on_conflict: OnConflict = OnConflict.KEEP_BOTH
+    quiet: QuietTimes = QuietTimes()
+    triggers: Callable[[], frozenset[Trigger]] = _every_trigger
+    committed: Callable[[], None] = lambda: None
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _pending: list[_Waiting] = field(default_factory=list, init=False)
+    _led: bool = field(default=False, init=False)
+    _groups: Groups = field(default=Groups(), init=False)
+    _writer: InstanceWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._writer = InstanceWriter(self.database.dialect, self.on_conflict)
+
+    def record(self, new: NewInstance) -> RecordOutcome:
+        """Index an instance and request its follow-up jobs; both are durable when this returns.
+
+        Raises `DatabaseFault` when neither is, `CommitUnknown` when that cannot be told.
+        """
+        waiting = _Waiting(new, headers.pack(new.header.header))
+        with self._lock:
+            self._pending.append(waiting)
+            leads = not self._led
+            self._led = True
+        if not leads:
+            waiting.turn.acquire()
+        if not waiting.settled:
+            self._lead()
+        return waiting.outcome()
+
+    def knows(self, sop_instance_uid: str, digest: str) -> bool:
+        """True when these very bytes are stored under this UID."""
+        with self.database.read() as conn:
+            return instances.is_known(conn, sop_instance_uid, digest)
+
+    def statistics(self) -> Groups:
+        """How well commits are grouped."""
+        return self._groups
+
+    def _lead(self) -> None:
+        """Commit the head of the queue, which holds the caller's own instance, and hand on."""
+        with self._lock:
+            group, self._pending = self._pending[:LARGEST_GROUP], self._pending[LARGEST_GROUP:]
+        try:
+            self._settle(group)
+        finally:
+            with self._lock:
+                following = self._pending[0] if self._pending else None
+                self._led = following is not None
+            for waiting in group:
+                waiting.turn.release()
+            if following is not None:
+                following.turn.release()
+
+    def _settle(self, group: Sequence[_Waiting]) -> None:
+        """Give every instance of the group its outcome; a row that fails takes no other with it."""
+        try:
+            self._commit(group)
+        except CommitUnknown as error:
+            for waiting in group:
+                waiting.error = CommitUnknown(str(error))
+        except DatabaseFault as error:
+            self._settle_alone(group, error)
+        finally:
+            for waiting in group:
+                if not waiting.settled:
+                    waiting.error = DatabaseFault("recording was interrupted")
+
+    def _settle_alone(self, group: Sequence[_Waiting], error: DatabaseFault) -> None:
+        """What failed together is tried again one by one; the levels that it remembered may have been deleted."""
+        for waiting in group:
+            try:
+                self._commit([waiting])
+            except DatabaseFault as alone:
+                waiting.error = alone
+                waiting.error.__context__ = error
+
+    def _commit(self, group: Sequence[_Waiting]) -> None:
+        """One transaction. After it every instance of the group has its `recorded`."""
+        triggers = self.triggers()
+        runs = count()
+
+        def work(conn: Connection) -> list[Recorded]:
+            if next(runs):  # after a collision it runs again, and what it remembered was rolled back
+                self._writer.forget()
+            return self._write(conn, group, triggers)
+
+        try:
+            recorded = self.database.write(work)
+        except BaseException:
+            self._writer.forget()
+            raise
+        for waiting, one in zip(group, recorded, strict=True):
+            waiting.recorded = one
+        before = self._groups
+        largest = max(before.largest, len(group))
+        self._groups = Groups(before.groups + 1, before.instances + len(group), largest)
+        self.committed()
+
+    def _write(self, conn: Connection, group: Sequence[_Waiting], triggers: frozenset[Trigger]) -> list[Recorded]:
+        """The transaction: rows, findings and follow-up jobs."""
+        recorded = [self._writer.add(conn, waiting.new, waiting.packed_header) for waiting in group]
+        requests: dict[str, tuple[str, int]] = {}
+        for waiting, one in zip(group, recorded, strict=True):
+            if _is_to_be_routed(waiting.new, one):
+                requests |= _requests(one, triggers)
+            if one.outcome in _CHANGING:
+                _check_uids(conn, waiting.new.header)
+        for key in sorted(requests):
+            self._request(conn, key, *requests[key])
+        return recorded
+
+    def _request(self, conn: Connection, key: str, level: str, pk: int) -> None:
+        delay_s = {"instance": 0.0, "series": self.quiet.series_s, "study": self.quiet.study_s}[level]
+        jobs.request(conn, JobKind.ROUTE, key, {level: pk}, delay_s=delay_s, force_after_s=self.quiet.force_s)
+
+
+def _is_to_be_routed(new: NewInstance, recorded: Recorded) -> bool:
+    """New rows are; a duplicate only when an administrator imports it again with `--route`."""
+    if recorded.outcome is RecordOutcome.DUPLICATE:
+        return new.route and new.origin is Origin.IMPORTED
+    return new.route and recorded.outcome in _CHANGING
+
+
+def _requests(recorded: Recorded, triggers: frozenset[Trigger]) -> dict[str, tuple[str, int]]:
+    """Keys of the route jobs that this instance asks for, each with its level and row. A series is always looked at."""
+    rows = {
+        Trigger.INSTANCE: recorded.instance_pk,
+        Trigger.SERIES: recorded.series_pk,
+        Trigger.STUDY: recorded.study_pk,
+    }
+    asked = triggers | {Trigger.SERIES}
+    return {f"{trigger}:{pk}": (trigger.value, pk) for trigger, pk in rows.items() if trigger in asked}
+
+
+def _check_uids(conn: Connection, header: InstanceHeader) -> None:
+    """Illegal UIDs are kept as they are, and shown: PS3.5 9.1."""
+    uids = {
+        "Study Instance UID": header.study_instance_uid,
+        "Series Instance UID": header.series_instance_uid,
+        "SOP Instance UID": header.sop_instance_uid,
+    }
+    wrong = [name for name, uid in uids.items() if uid and not is_valid(uid)]
+    if wrong:
+        raise_finding(conn, "uid-not-conformant", f"study {header.study_instance_uid}", ", ".join(wrong))
