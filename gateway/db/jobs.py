@@ -14,17 +14,34 @@ No network, disk or reconstruction happens here, and nothing commits: `Database.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import delete as sql_delete
 
 from gateway.db import clock
+from gateway.db.prepared import Prepared
 from gateway.db.tables import jobs
-from gateway.db.upsert import greatest, insert, least
+from gateway.db.upsert import greatest, insert_into, least
 from gateway.model.errors import LeaseLost, NotFoundError, UsageError
 from gateway.model.work import Job, JobKind, JobState
 
@@ -92,32 +109,39 @@ def request(
     """
     moment = clock.now(conn)
     force_s = delay_s if force_after_s is None else max(force_after_s, delay_s)
-    statement = insert(conn, jobs).values(
-        kind=kind,
-        key=key,
-        payload=dict(payload),
-        state=JobState.READY,
-        priority=priority,
-        generation=1,
-        attempts=0,
-        due_at=moment + round(delay_s * SECOND),
-        force_at=moment + round(force_s * SECOND),
-        created_at=moment,
-        error="",
+    values = {
+        "kind": kind.value,
+        "key": key,
+        "payload": json.dumps(payload),
+        "priority": priority,
+        "due_at": moment + round(delay_s * SECOND),
+        "force_at": moment + round(force_s * SECOND),
+        "created_at": moment,
+    }
+    return int(_request(conn.dialect).run(conn, values).fetchone()[0])
+
+
+@cache
+def _request(dialect: Dialect) -> Prepared:
+    """The upsert behind `request`; every instance that is recorded runs it."""
+    given = ("kind", "key", "payload", "priority", "due_at", "force_at", "created_at")
+    statement = insert_into(jobs, dialect).values(
+        {name: bindparam(name) for name in given}
+        | {"state": JobState.READY.value, "generation": 1, "attempts": 0, "error": ""}
     )
     new = statement.excluded
-    ended = jobs.c.state.in_(ENDED)
+    ended = or_(*(jobs.c.state == state.value for state in ENDED))
     force_at = case((or_(ended, jobs.c.force_at == NOT_REQUESTED), new.force_at), else_=jobs.c.force_at)
-    backing_off = and_(jobs.c.state == JobState.READY, jobs.c.attempts > 0)
+    backing_off = and_(jobs.c.state == JobState.READY.value, jobs.c.attempts > 0)
     due_at = case((backing_off, greatest(jobs.c.due_at, new.due_at)), else_=least(new.due_at, force_at))
-    starts_again = or_(ended, jobs.c.state == JobState.HELD)
+    starts_again = or_(ended, jobs.c.state == JobState.HELD.value)
     upsert = statement.on_conflict_do_update(
         index_elements=[jobs.c.kind, jobs.c.key],
         set_={
             "generation": jobs.c.generation + 1,
             "payload": new.payload,
             "priority": case((ended, new.priority), else_=greatest(jobs.c.priority, new.priority)),
-            "state": case((jobs.c.state == JobState.LEASED, jobs.c.state), else_=JobState.READY.value),
+            "state": case((jobs.c.state == JobState.LEASED.value, jobs.c.state), else_=JobState.READY.value),
             "attempts": case((starts_again, 0), else_=jobs.c.attempts),
             "error": case((starts_again, ""), else_=jobs.c.error),
             "created_at": case((ended, new.created_at), else_=jobs.c.created_at),
@@ -126,7 +150,7 @@ def request(
             "force_at": force_at,
         },
     )
-    return int(conn.execute(upsert.returning(jobs.c.id)).scalar_one())
+    return Prepared(upsert.returning(jobs.c.id), dialect)
 
 
 def claim(conn: Connection, kinds: Sequence[JobKind], *, lease_s: float, limit: int = 1) -> list[Job]:

@@ -6,11 +6,12 @@ what this node does most. A prepared statement runs on the connection of the cal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 
 
 class Prepared:
@@ -22,14 +23,16 @@ class Prepared:
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
+        if not isinstance(compiled, SQLCompiler):
+            raise TypeError(f"{type(statement).__name__} is no statement")
         self._sql = str(compiled)
-        self._constants: dict[str, Any] = {name: value for name, value in compiled.params.items() if value is not None}
+        self._constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         # SQLite's parameters are numbered, PostgreSQL's are named.
-        self._order: Sequence[str] | None = getattr(compiled, "positiontup", None)
+        self._order = compiled.positiontup
 
     def run(self, conn: Connection, values: Mapping[str, Any]) -> Any:
         """Execute and give the driver's cursor."""
         cursor = conn.connection.cursor()
-        given = {**self._constants, **values} if self._constants else values
+        given = {**self._constants, **values}
         cursor.execute(self._sql, given if self._order is None else [given[name] for name in self._order])
         return cursor
