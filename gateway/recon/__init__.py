@@ -1,0 +1,1 @@
+"""Reconstruction: readouts in, images out. Pure NumPy and SciPy: no file, socket, thread, process or clock."""

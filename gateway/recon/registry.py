@@ -1,0 +1,131 @@
+"""The reconstruction methods that are installed, by name, and the choice of `auto`.
+
+Methods are entry points of the group `gateway.recon`. A peer's string reaches `get` and nothing else: it is compared
+with names and never imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib.metadata import entry_points
+
+from gateway.model.errors import MalformedData, Unsupported
+from gateway.model.mrd import Acquisition, Encoding, Image, ScanHeader
+from gateway.recon.parameters import Parameter, Value, parse, shown
+from gateway.recon.resources import Resources
+
+__all__ = ["AUTO", "Method", "Parameter", "Reconstruct", "choose", "get", "methods", "parse_parameters"]
+
+AUTO = "auto"
+_GROUP = "gateway.recon"
+
+Reconstruct = Callable[[ScanHeader, Iterator[Acquisition], Mapping[str, object], Resources], Iterator[Image]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A reconstruction.
+
+    `reconstruct` takes readouts as they come and gives images, (1, z, y, x) float32, as soon as each is whole; noise of
+    unit variance where the attribute `SnrUnits` is `true`. It is pure: the same readouts and parameters give the same
+    bytes. `refuses` says why a header cannot be done, or None. `version` changes when the pixels do.
+    """
+
+    name: str
+    version: str
+    summary: str
+    parameters: tuple[Parameter, ...]
+    reconstruct: Reconstruct
+    refuses: Callable[[ScanHeader], str | None]
+
+
+@cache
+def methods() -> Mapping[str, Method]:
+    """Every installed method by its name, in alphabetical order."""
+    loaded = (point.load() for point in entry_points(group=_GROUP))
+    return {method.name: method for method in sorted(loaded, key=lambda method: method.name)}
+
+
+def get(name: str) -> Method:
+    """The method of that name. Raises `Unsupported` with the known names."""
+    known = methods()
+    if name not in known:
+        raise Unsupported(f"no reconstruction method {shown(name)}; known are {', '.join((AUTO, *known))}")
+    return known[name]
+
+
+def parse_parameters(method: Method, given: Mapping[str, str]) -> Mapping[str, Value]:
+    """All parameters of `method`, typed. Raises `UsageError` naming the parameter and what it may be."""
+    return parse(method.parameters, given)
+
+
+class ScanKind(Enum):
+    """What a header says about how k-space was filled, as far as it decides the method."""
+
+    CARTESIAN = "Cartesian sampling"
+    ACCELERATED = "Cartesian sampling with parallel imaging"
+    EPI = "echo-planar imaging"
+    RADIAL = "radial sampling"
+    SPIRAL = "spiral sampling"
+    OTHER = "sampling along another trajectory"
+
+
+# The methods that `auto` takes for each kind, best first. A kind without a method is refused by name.
+_CHOICES: Mapping[ScanKind, tuple[str, ...]] = {
+    ScanKind.CARTESIAN: ("cartesian",),
+    ScanKind.ACCELERATED: (),
+    ScanKind.EPI: (),
+    ScanKind.RADIAL: (),
+    ScanKind.SPIRAL: (),
+    ScanKind.OTHER: (),
+}
+
+_TRAJECTORIES: Mapping[str, ScanKind] = {
+    "cartesian": ScanKind.CARTESIAN,
+    "epi": ScanKind.EPI,
+    "radial": ScanKind.RADIAL,
+    "goldenangle": ScanKind.RADIAL,
+    "spiral": ScanKind.SPIRAL,
+}
+
+
+def choose(header: ScanHeader) -> Method:
+    """The method that `auto` stands for.
+
+    Raises `Unsupported` naming what cannot be done, `MalformedData` for a header without encoding.
+    """
+    kind = scan_kind(encoding_of(header))
+    known = methods()
+    candidates = [known[name] for name in _CHOICES[kind] if name in known]
+    reasons = []
+    for method in candidates:
+        reason = method.refuses(header)
+        if reason is None:
+            return method
+        reasons.append(reason)
+    why = "; ".join(reasons) or f"no installed method does {kind.value}"
+    raise Unsupported(f"this scan cannot be reconstructed: {why}; installed are {', '.join(known)}")
+
+
+def encoding_of(header: ScanHeader) -> Encoding:
+    """The encoding section of the images, which is the first. Raises `MalformedData` where there is none."""
+    if not header.encodings:
+        raise MalformedData("MRD header: no encoding section")
+    return header.encodings[0]
+
+
+def scan_kind(encoding: Encoding) -> ScanKind:
+    """The kind of an encoding section."""
+    kind = _TRAJECTORIES.get(encoding.trajectory.strip().casefold(), ScanKind.OTHER)
+    if kind is ScanKind.CARTESIAN and is_accelerated(encoding):
+        return ScanKind.ACCELERATED
+    return kind
+
+
+def is_accelerated(encoding: Encoding) -> bool:
+    """True when the header states parallel imaging with a factor above one."""
+    parallel = encoding.parallel
+    return parallel is not None and max(parallel.acceleration_1, parallel.acceleration_2) > 1
