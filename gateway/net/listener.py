@@ -111,6 +111,7 @@ class Listener:
         deadline = time.monotonic() + timeout_s
         with self._state:
             self._draining = True
+            self._state.notify_all()
         self._wait_until_empty(min(deadline, time.monotonic() + _IDLE_GRACE_S))
         self._interrupt(idle_only=True)
         self._wait_until_empty(deadline)
