@@ -7,7 +7,10 @@ its sender.
 
 from __future__ import annotations
 
+import struct
+
 from gateway.model.mrd import Acquisition, AcquisitionFlag, EncodingLimits, Limit, ScanHeader
+from gateway.wire.mrd.framing import Bytes
 
 # Counters that separate images; the phase encodings are judged by their extent.
 _COUNTERS = (
@@ -21,7 +24,7 @@ _COUNTERS = (
     "set",
 )
 _LIMIT_OF = {"kspace_encode_step_1": "kspace_encoding_step_1", "kspace_encode_step_2": "kspace_encoding_step_2"}
-_NOT_IMAGE = (
+_NOT_IMAGE = int(
     AcquisitionFlag.IS_NOISE_MEASUREMENT
     | AcquisitionFlag.IS_PARALLEL_CALIBRATION
     | AcquisitionFlag.IS_NAVIGATION_DATA
@@ -31,26 +34,29 @@ _NOT_IMAGE = (
     | AcquisitionFlag.IS_RTFEEDBACK_DATA
 )
 
+# flags, encoding_space_ref, and the first eight of `idx`, which are the counters above in their order.
+_HEAD = struct.Struct("<2xQ164xH66x8H")
+READOUT_HEAD_SIZE = _HEAD.size
+
 
 class Completeness:
     """Watches the readouts of a scan."""
 
     def __init__(self, header: ScanHeader) -> None:
         self._limits = header.encodings[0].limits
-        self._highest: dict[str, int] = {}
+        self._highest = [-1] * len(_COUNTERS)
         self._finished = False
         self.readouts = 0
 
     def add(self, acquisition: Acquisition) -> None:
         """Take the next readout."""
-        self.readouts += 1
-        self._finished = self._finished or acquisition.has(AcquisitionFlag.LAST_IN_MEASUREMENT)
-        if acquisition.encoding_space_ref != 0 or acquisition.has(_NOT_IMAGE):
-            return
-        for name in _COUNTERS:
-            value: int = getattr(acquisition.idx, name)
-            if value > self._highest.get(name, -1):
-                self._highest[name] = value
+        idx = acquisition.idx
+        self._add(acquisition.flags, acquisition.encoding_space_ref, [getattr(idx, name) for name in _COUNTERS])
+
+    def add_head(self, head: Bytes) -> None:
+        """The same from the first `READOUT_HEAD_SIZE` bytes of an ACQUISITION's body."""
+        flags, encoding_space, *counters = _HEAD.unpack_from(head)
+        self._add(flags, encoding_space, counters)
 
     def missing(self) -> str:
         """What is not there, for the administrator; empty when nothing is missing.
@@ -62,8 +68,15 @@ class Completeness:
             return "no readout came"
         if self._finished:
             return ""
-        short = [name for name in _COUNTERS if self._highest.get(name, -1) < _maximum(self._limits, name)]
+        reached = zip(_COUNTERS, self._highest, strict=True)
+        short = [name for name, highest in reached if highest < _maximum(self._limits, name)]
         return f"{', '.join(short)} did not reach the limit in the header" if short else ""
+
+    def _add(self, flags: int, encoding_space: int, counters: list[int]) -> None:
+        self.readouts += 1
+        self._finished = self._finished or bool(flags & AcquisitionFlag.LAST_IN_MEASUREMENT)
+        if encoding_space == 0 and not flags & _NOT_IMAGE:
+            self._highest = list(map(max, self._highest, counters))
 
 
 def _maximum(limits: EncodingLimits, name: str) -> int:

@@ -20,13 +20,37 @@ IDENTITY_READOUTS = 16
 _FORM = b"mrd scan 1\n"
 
 
+class IdentityDigest:
+    """The identity of a scan as its readouts come; those after the first `IDENTITY_READOUTS` do not change it."""
+
+    def __init__(self, header: ScanHeader) -> None:
+        content = asdict(header)
+        del content["xml"]
+        self._digest = hashlib.sha256(_FORM)
+        self._digest.update(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
+        self.readouts = 0
+
+    @property
+    def final(self) -> bool:
+        """True when no further readout counts."""
+        return self.readouts >= IDENTITY_READOUTS
+
+    def add(self, acquisition: Acquisition) -> None:
+        """Take the next readout."""
+        if self.final:
+            return
+        self.readouts += 1
+        self._digest.update(b"\n")
+        self._digest.update(encode_acquisition(acquisition))
+
+    def hexdigest(self) -> str:
+        """SHA-256 (hex) so far."""
+        return self._digest.hexdigest()
+
+
 def scan_identity(header: ScanHeader, acquisitions: Iterable[Acquisition]) -> str:
     """SHA-256 (hex) over the header's content and the first `IDENTITY_READOUTS` of `acquisitions`."""
-    content = asdict(header)
-    del content["xml"]
-    digest = hashlib.sha256(_FORM)
-    digest.update(json.dumps(content, sort_keys=True, ensure_ascii=False).encode())
+    digest = IdentityDigest(header)
     for _, acquisition in zip(range(IDENTITY_READOUTS), acquisitions, strict=False):
-        digest.update(b"\n")
-        digest.update(encode_acquisition(acquisition))
+        digest.add(acquisition)
     return digest.hexdigest()

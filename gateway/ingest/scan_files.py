@@ -1,0 +1,48 @@
+"""Files of raw data: how they are told apart, and what must be known of one before it is taken in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from gateway.wire.mrd.framing import ID
+from gateway.wire.mrd.hdf5 import SIGNATURE
+from gateway.wire.mrd.messages import MessageId
+
+
+class MediaType(StrEnum):
+    """`media_type` of a raw scan: the messages of a stream, or an HDF5 file."""
+
+    STREAM = "mrd-stream"
+    HDF5 = "mrd-hdf5"
+
+
+_FIRST_MESSAGES = frozenset({MessageId.CONFIG_FILE, MessageId.CONFIG_TEXT, MessageId.HEADER})
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a file of raw data holds. `missing` is empty when the scan is whole."""
+
+    header_xml: str = field(repr=False)
+    identity: str
+    readouts: int
+    missing: str = ""
+    config: str = ""
+
+
+Inspect = Callable[[Path, MediaType], Inspection]
+"""Reads a file that a stranger may have made, in a process of its own; raises MalformedData, Unsupported, LimitHit."""
+
+
+def media_type_of(path: Path) -> MediaType | None:
+    """What the first bytes say; None when it is no raw data. Raises OSError."""
+    with path.open("rb") as file:
+        start = file.read(len(SIGNATURE))
+    if start == SIGNATURE:
+        return MediaType.HDF5
+    if len(start) >= ID.size and ID.unpack_from(start)[0] in _FIRST_MESSAGES:
+        return MediaType.STREAM
+    return None
