@@ -128,7 +128,8 @@ def _read_meta(data: bytes, start: int) -> tuple[dict[int, str], int]:
     while data[at : at + 2] == b"\2\0":
         head = encoding.head_at(data, at)
         if head is None or head.length == UNDEFINED or head.value + head.length > len(data):
-            raise MalformedData(f"{tag_text(data[at + 3] << 8 | data[at + 2] | 2 << 16)} of the file meta is cut off")
+            tag = 2 << 16 | int.from_bytes(data[at + 2 : at + 4], "little")
+            raise MalformedData(f"{tag_text(tag)} of the file meta is cut off")
         value = data[head.value : head.value + head.length]
         if head.vr not in (b"OB", b"UL"):
             meta[head.tag] = value.decode("ascii", "replace").strip(" \0")

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import struct
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
-
 from gateway.dicom.encoding import (
     IMPLICIT,
     ITEM,
@@ -30,6 +28,7 @@ from gateway.dicom.encoding import (
 from gateway.dicom.inflate import Inflater
 from gateway.dicom.keys import KEY_TAGS, build_header
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, transfer_syntax
+from gateway.dicom.walk import dictionary_vr
 from gateway.model.errors import LimitExceeded, MalformedData
 from gateway.model.instance import InstanceHeader
 
@@ -329,6 +328,4 @@ def _run_implicit(buffer: bytes, at: int, _big_endian: bool, found: dict[int, by
 
 
 def _is_sequence(head: Head) -> bool:
-    if head.vr:
-        return head.vr == b"SQ"
-    return dictionary_has_tag(head.tag) and dictionary_VR(head.tag) == "SQ"
+    return head.vr == b"SQ" or (not head.vr and dictionary_vr(head.tag) == "SQ")

@@ -1,9 +1,9 @@
 """Re-encoding of data sets between the uncompressed transfer syntaxes.
 
 PS3.5 annex A.1, A.2, A.3 and A.5, for a destination that does not take an object as it came. Values survive in both
-directions; what has no meaning of its own is not kept: group lengths (retired, PS3.5 7.2). Going from implicit to
-explicit, VRs come from PS3.6; private and unknown elements become UN (PS3.5 6.2.2), as does a value that is too long
-for the 16-bit length of its VR.
+directions; what has no meaning of its own is not kept: group lengths (retired, PS3.5 7.2) and odd lengths. Going
+from implicit to explicit, VRs come from PS3.6; private and unknown elements become UN (PS3.5 6.2.2), as does a value
+that is too long for the 16-bit length of its VR.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _WORD_SIZES = {
     **dict.fromkeys((b"FD", b"OD", b"OV", b"SV", b"UV"), 8),
 }
 """Bytes that change places with the byte order, PS3.5 7.3."""
+_SPACE_PADDED = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UC UR UT".split())
 
 
 def can_transcode(source_uid: str, target_uid: str) -> bool:
@@ -150,6 +151,8 @@ class _Writer:
             vr = b"UN"
         if here.source.big_endian != here.target.big_endian and vr in _WORD_SIZES:
             value = _swapped(value, _WORD_SIZES[vr])
+        if len(value) % 2:
+            value += b" " if vr in _SPACE_PADDED else b"\0"
         self._put(here.target.head(head.tag, vr, len(value)), value)
 
     def _begin(self, head: Head) -> None:

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from functools import lru_cache
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.datadict import dictionary_VR
 
 from gateway.dicom.encoding import (
     IMPLICIT,
@@ -61,7 +61,10 @@ class _Level:
 @lru_cache(maxsize=4096)
 def dictionary_vr(tag: int) -> str:
     """The VR of a standard tag as PS3.6 has it (`US or SS`); empty for a private or unknown one."""
-    return dictionary_VR(tag) if dictionary_has_tag(tag) else ""
+    try:
+        return dictionary_VR(tag)
+    except KeyError:
+        return ""
 
 
 def top_level(data: bytes, encoding: Encoding, *, deepest: int) -> Iterator[tuple[Head, int, int]]:
