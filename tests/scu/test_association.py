@@ -1,0 +1,145 @@
+"""Requesting, verifying, releasing: against DCMTK, and against a peer that is played here word by word."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from gateway.model.errors import AssociationAborted, ConnectionLost, PeerTimeout, ProtocolViolation, Unsupported
+from gateway.net.connection import Deadlines
+from gateway.scu.association import Destination, request_association
+from gateway.scu.echo import verify
+from gateway.wire.command import Command, CommandField, encode_command
+from gateway.wire.fragments import message_fragments
+from gateway.wire.items import UserInformation
+from gateway.wire.pdu import (
+    Abort,
+    AnsweredContext,
+    AssociateAc,
+    ContextResult,
+    ProposedContext,
+    ReleaseRp,
+    ReleaseRq,
+    encode,
+)
+
+VERIFICATION, IMPLICIT = "1.2.840.10008.1.1", "1.2.840.10008.1.2"
+PROPOSED = [ProposedContext(1, VERIFICATION, (IMPLICIT,))]
+ACCEPTED = encode(
+    AssociateAc(bytes(64), (AnsweredContext(1, ContextResult.ACCEPTANCE, IMPLICIT),), UserInformation(16384, "1.2.3"))
+)
+REFUSED = encode(
+    AssociateAc(bytes(64), (AnsweredContext(1, ContextResult.NO_REASON, IMPLICIT),), UserInformation(16384, "1.2.3"))
+)
+Part = Callable[[socket.socket], None]
+
+
+@contextmanager
+def played(*parts: Part) -> Iterator[Destination]:
+    """A peer that answers the first connection by these parts, then reads to the end and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def play() -> None:
+            sock, _ = server.accept()
+            with sock:
+                for part in parts:
+                    part(sock)
+                while sock.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=play)
+        thread.start()
+        deadlines = Deadlines(association_s=5, idle_s=5, progress_s=5, farewell_s=0.1)
+        yield Destination("127.0.0.1", server.getsockname()[1], "PEER", "GATEWAY", deadlines=deadlines)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def hear(kind: int) -> Part:
+    """Read one PDU, which must be of this type."""
+
+    def part(sock: socket.socket) -> None:
+        header = sock.recv(6, socket.MSG_WAITALL)
+        assert header[0] == kind
+        sock.recv(int.from_bytes(header[2:], "big"), socket.MSG_WAITALL)
+
+    return part
+
+
+def say(data: bytes) -> Part:
+    """Send these bytes."""
+    return lambda sock: sock.sendall(data)
+
+
+def message(command: Command) -> bytes:
+    """A message without data set, on context 1."""
+    return b"".join(bytes(part) for batch in message_fragments(1, encode_command(command), None, 0) for part in batch)
+
+
+ECHO_RSP = Command(
+    CommandField.C_ECHO_RSP, message_id_being_responded_to=1, affected_sop_class_uid=VERIFICATION, status=0
+)
+OPENING = (hear(1), say(ACCEPTED))
+
+
+def test_verify_against_dcmtk(start_storescp: Callable[..., Destination]) -> None:
+    assert 0 < verify(start_storescp()) < 10
+
+
+def test_verify_word_by_word() -> None:
+    with played(*OPENING, hear(4), say(message(ECHO_RSP)), hear(5), say(encode(ReleaseRp()))) as destination:
+        assert verify(destination) > 0
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        ((*OPENING, hear(4), say(encode(Abort(2, 1)))), AssociationAborted),
+        ((*OPENING, hear(4), say(message(replace(ECHO_RSP, message_id_being_responded_to=2)))), ProtocolViolation),
+        ((*OPENING, hear(4), say(message(replace(ECHO_RSP, field=CommandField.C_FIND_RSP)))), ProtocolViolation),
+        ((*OPENING, hear(4), say(message(replace(ECHO_RSP, status=0x0110)))), ProtocolViolation),
+        ((*OPENING, hear(4), say(encode(ReleaseRq()))), ConnectionLost),
+        ((*OPENING, hear(4), lambda sock: sock.shutdown(socket.SHUT_WR)), ConnectionLost),
+        ((hear(1), say(REFUSED), hear(7)), Unsupported),
+        ((hear(1), say(encode(ReleaseRp()))), ProtocolViolation),
+        ((hear(1), say(b"HTTP/1.1 400 Bad Request\r\n\r\n")), ProtocolViolation),
+        ((hear(1), lambda sock: sock.shutdown(socket.SHUT_WR)), ConnectionLost),
+    ],
+)
+def test_what_a_peer_may_answer_instead(parts: tuple[Part, ...], error: type[Exception]) -> None:
+    with played(*parts) as destination, pytest.raises(error):
+        verify(destination)
+
+
+def test_a_peer_that_never_answers() -> None:
+    with played(hear(1)) as destination:
+        hasty = replace(destination, deadlines=Deadlines(association_s=0.1, farewell_s=0.1))
+        with pytest.raises(PeerTimeout):
+            verify(hasty)
+
+
+def test_a_release_collision() -> None:
+    parts = (*OPENING, hear(5), say(encode(ReleaseRq())), hear(6), say(encode(ReleaseRp())))
+    with played(*parts) as destination, request_association(destination, PROPOSED) as peer:
+        assert [context.abstract_syntax for context in peer.contexts] == [VERIFICATION]
+
+
+def test_an_error_on_our_side_aborts() -> None:
+    with (
+        played(*OPENING, hear(7)) as destination,
+        pytest.raises(RuntimeError),
+        request_association(destination, PROPOSED),
+    ):
+        raise RuntimeError("planted")
+
+
+def test_message_ids_begin_again_after_the_last() -> None:
+    parts = (*OPENING, hear(5), say(encode(ReleaseRp())))
+    with played(*parts) as destination, request_association(destination, PROPOSED) as peer:
+        ids = [peer.next_message_id() for _ in range(65_537)]
+    assert (ids[0], max(ids), ids[65_535]) == (1, 65_535, 1)
