@@ -74,7 +74,8 @@ class InstanceWriter:
         self, conn: Connection, new: NewInstance, packed_header: bytes, outcome: RecordOutcome
     ) -> Recorded:
         ids = self._levels.resolve(conn, new.header)
-        values = _columns(new, ids.series_pk, clock.now(conn))
+        received_at = clock.now(conn) if new.received_at is None else clock.from_datetime(new.received_at)
+        values = _columns(new, ids.series_pk, received_at)
         instance_pk = self._insert.run(conn, values).fetchone()[0]
         self._insert_header.run(conn, {"instance_pk": instance_pk, "header": packed_header})
         if not new.route:

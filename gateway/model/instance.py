@@ -99,7 +99,8 @@ class InstanceHeader:
 class NewInstance:
     """An instance whose bytes are durable and which is about to be recorded.
 
-    `scan_id` names the raw scan that a derived object was made from.
+    `scan_id` names the raw scan that a derived object was made from. `received_at` is only given when the index is
+    rebuilt; otherwise it is the database's time.
     """
 
     header: InstanceHeader
@@ -109,6 +110,7 @@ class NewInstance:
     origin: Origin
     scan_id: int | None = None
     route: bool = True
+    received_at: datetime | None = None
 
 
 class RecordOutcome(StrEnum):

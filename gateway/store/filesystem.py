@@ -62,6 +62,7 @@ class FilesystemStore:
                 while chunk := file.read(BUFFER):
                     digest.update(chunk)
                 size = file.tell()
+                os.utime(file.fileno())  # it comes into the store now; the sweep spares what is young
                 os.fdatasync(file.fileno())
             return StoredObject(self._move_in(path, digest.hexdigest()), digest.hexdigest(), size, 0)
         except OSError as error:
@@ -161,7 +162,7 @@ class FilesystemStore:
         try:
             _sync_folder(target.parent)
         except OSError:
-            target.unlink(missing_ok=True)
+            target.rename(path)
             raise
 
     def _copy_to_temporary(self, source: Path) -> Path:

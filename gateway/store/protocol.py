@@ -23,7 +23,7 @@ class ObjectMissing(StoreFault):
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """One object in the store; `size` in bytes, `modified_at` is when its last byte was written."""
+    """One object in the store; `size` in bytes, `modified_at` is when it was put."""
 
     key: str
     size: int
@@ -56,7 +56,10 @@ class ObjectStore(Protocol):
         """
 
     def adopt(self, path: Path, salt: bytes) -> StoredObject:
-        """Take over a finished file of this machine as payload; it is gone from `path` afterwards."""
+        """Take over a finished file of this machine as payload; it is gone from `path` afterwards.
+
+        Raises `OutOfSpace`, `StoreFault`; then it is still there.
+        """
 
     def open(self, key: str) -> BinaryIO:
         """The whole file, head included, for reading. Raises `ObjectMissing`."""

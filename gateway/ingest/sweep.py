@@ -1,0 +1,49 @@
+"""The sweep: what lies in the store and no row names, because a crash, a deletion or a replacement left it there.
+
+Bytes are put before their row is written, under a key of their own each; so what is young may be on its way into the
+index, and what is old never comes into it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from gateway.db import maintenance
+from gateway.db.engine import Database
+from gateway.store.protocol import ObjectStore, StoredKey
+
+DAY_S = 24 * 3600.0
+"""Older than this is never on its way: a put and its row are seconds apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Objects removed, their bytes, and temporary files removed."""
+
+    objects: int
+    size: int
+    temporary: int
+
+
+def sweep(database: Database, store: ObjectStore, *, older_than_s: float = DAY_S) -> Swept:
+    """Remove objects without a row, and unfinished files, older than this; safe while the node runs."""
+    horizon = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    objects = size = 0
+    for stored in unreferenced(database, store, before=horizon):
+        store.delete(stored.key)
+        objects += 1
+        size += stored.size
+    return Swept(objects, size, store.sweep_temporary(older_than_s))
+
+
+def unreferenced(database: Database, store: ObjectStore, *, before: datetime | None = None) -> Iterator[StoredKey]:
+    """Objects in the store that no row names; `before`: only what was last written earlier."""
+    everything = store.keys()
+    candidates = (stored for stored in everything if before is None or stored.modified_at < before)
+    while chunk := list(islice(candidates, maintenance.MOST_KEYS)):
+        with database.read() as conn:
+            named = maintenance.referenced(conn, [stored.key for stored in chunk])
+        yield from (stored for stored in chunk if stored.key not in named)
