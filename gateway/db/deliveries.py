@@ -88,12 +88,13 @@ def plan(
 ) -> int:
     """Plan instances for a peer, ask for its forwarding, and return how many lines were added or began again.
 
-    What is planned or sent already stays as it is. A line whose instance was deleted and has come again waits anew
-    unless it was sent. `resend` (the administrator's `gateway send`) begins every line again that is not waiting.
+    A version that is superseded is passed over; what is planned or sent already stays as it is. A line whose instance
+    was deleted and has come again waits anew unless it was sent. `resend` (the administrator's `gateway send`) begins
+    every line again that is not waiting.
     """
     planned = 0
     for start in range(0, len(instance_ids), MAX_IDS):
-        chosen = instances.c.id.in_(instance_ids[start : start + MAX_IDS])
+        chosen = and_(instances.c.id.in_(instance_ids[start : start + MAX_IDS]), instances.c.current.is_(True))
         planned += _plan(conn, chosen, peer_id, (rule_id, rule_version), priority, resend=resend)
     if planned:
         request_forward(conn, peer_id)
@@ -111,11 +112,11 @@ def due(conn: Connection, peer_id: int, limit: int) -> list[Delivery]:
     return [_delivery(row) for row in conn.execute(statement)]
 
 
-def next_due(conn: Connection, peer_id: int) -> int | None:
-    """When the next delivery to this peer may be tried (microseconds since 1970 UTC); None when none waits."""
-    waiting = _sendable().where(deliveries.c.peer_id == peer_id).subquery()
-    earliest: int | None = conn.execute(select(func.min(waiting.c.due_at))).scalar_one()
-    return earliest
+def next_due(conn: Connection, peer_id: int) -> tuple[float, str] | None:
+    """Seconds until the next delivery to this peer may be tried, and why it waits; None when none waits."""
+    statement = _sendable().where(deliveries.c.peer_id == peer_id).order_by(deliveries.c.due_at).limit(1)
+    row = conn.execute(statement).one_or_none()
+    return None if row is None else (max(row.due_at - clock.now(conn), 0) / SECOND, row.error)
 
 
 def settle(conn: Connection, attempts: Iterable[Attempt], *, max_attempts: int) -> None:

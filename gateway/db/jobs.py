@@ -61,9 +61,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Nothing went wrong, but there is more to do in `delay_s`; a new request may come sooner."""
+    """There is more to do in `delay_s`; a new request may come sooner. `error` says what is in the way, if anything."""
 
     delay_s: float
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +308,7 @@ def _settled(outcome: Outcome, moment: int, requested: int | None) -> dict[str, 
     if isinstance(outcome, Later):
         due = moment + round(outcome.delay_s * SECOND)
         due = due if requested is None else min(due, requested)
-        return {"state": JobState.READY, "due_at": due, "attempts": 0, "error": ""}
+        return {"state": JobState.READY, "due_at": due, "attempts": 0, "error": outcome.error[:MAX_ERROR_LENGTH]}
     if requested is not None:
         return {"state": JobState.READY, "attempts": 0, "error": ""}
     if isinstance(outcome, Done):

@@ -7,16 +7,22 @@ an instance that comes late to a series of ten thousand is evaluated alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, exists, literal, select
+from sqlalchemy import Connection, Row, delete, exists, literal, select
 
-from gateway.db.tables import instances, routed_instances, series
+from gateway.db.headers import unpack
+from gateway.db.tables import instance_headers, instances, routed_instances, series, studies
 from gateway.db.upsert import insert
+from gateway.model.instance import Origin, Source
 from gateway.model.routing import Trigger
 
 # Below the 32,766 variables that SQLite takes in one statement, with room for the others.
 MAX_IDS = 10_000
+
+CANDIDATES_AT_ONCE = 500  # headers of a few kilobytes: some megabytes in memory
 
 
 def unrouted(conn: Connection, trigger: Trigger, subject_id: int) -> list[int]:
@@ -53,3 +59,55 @@ def forget(conn: Connection, trigger: Trigger, instance_ids: Sequence[int]) -> N
     """Let the trigger's rules see these again, when the administrator asks for routing anew."""
     seen = (routed_instances.c.trigger == trigger, routed_instances.c.instance_pk.in_(instance_ids))
     conn.execute(delete(routed_instances).where(*seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What routing needs of one instance: its header, in its transfer syntax, and where it came from."""
+
+    instance_id: int
+    sop_instance_uid: str
+    source: Source
+    origin: Origin
+    header: bytes
+    header_transfer_syntax_uid: str
+
+
+def candidates(conn: Connection, instance_ids: Sequence[int]) -> Iterator[Candidate]:
+    """These instances in order of id, read as they are asked for; one that was deleted is left out."""
+    ids = sorted(instance_ids)
+    for start in range(0, len(ids), CANDIDATES_AT_ONCE):
+        statement = (
+            select(instances, instance_headers.c.header)
+            .join(instance_headers, instance_headers.c.instance_pk == instances.c.id)
+            .where(instances.c.id.in_(ids[start : start + CANDIDATES_AT_ONCE]))
+            .order_by(instances.c.id)
+        )
+        yield from map(_candidate, conn.execute(statement))
+
+
+def recent(conn: Connection, since: int, limit: int) -> list[int]:
+    """Ids of the latest current instances that came at or after a time (microseconds since 1970 UTC), newest first."""
+    statement = select(instances.c.id).where(instances.c.received_at >= since, instances.c.current.is_(True))
+    return list(conn.execute(statement.order_by(instances.c.received_at.desc()).limit(limit)).scalars())
+
+
+def uid_of(conn: Connection, trigger: Trigger, subject_id: int) -> str:
+    """The SOP, Series or Study Instance UID of what a trigger looks at; empty when it is gone."""
+    table, column = {
+        Trigger.INSTANCE: (instances, instances.c.sop_instance_uid),
+        Trigger.SERIES: (series, series.c.series_instance_uid),
+        Trigger.STUDY: (studies, studies.c.study_instance_uid),
+    }[trigger]
+    return str(conn.execute(select(column).where(table.c.id == subject_id)).scalar() or "")
+
+
+def _candidate(row: Row[Any]) -> Candidate:
+    return Candidate(
+        instance_id=row.id,
+        sop_instance_uid=row.sop_instance_uid,
+        source=Source(row.calling_aet, row.called_aet, row.source_address, row.source_peer_id),
+        origin=Origin(row.origin),
+        header=unpack(row.header),
+        header_transfer_syntax_uid=row.header_transfer_syntax_uid,
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,8 +20,9 @@ from sqlalchemy import Connection
 from gateway.db import clock, findings, jobs
 from gateway.db.engine import Database
 from gateway.jobs import backoff
+from gateway.jobs.faults import describe
 from gateway.jobs.handler import Handler, Lease, Result
-from gateway.model.errors import DatabaseFault, GatewayError, LeaseLost
+from gateway.model.errors import DatabaseFault, LeaseLost
 from gateway.model.work import Job, JobKind
 
 LEASE_S = 60.0  # after a crash, how long its jobs wait at most
@@ -203,10 +203,8 @@ class Worker:
             log.error("jobs.not_settled", job=job.id, kind=job.kind, error=str(error))
 
     def _back_off(self, job: Job, error: Exception) -> Result:
-        """Try again later. An error that is not ours is told by its type and place: its text may hold values."""
-        frame = traceback.extract_tb(error.__traceback__)[-1:]
-        place = "".join(f" at {item.name}:{item.lineno}" for item in frame)
-        text = str(error) if isinstance(error, GatewayError) else type(error).__name__ + place
+        """Try again later, and let `status` show why."""
+        text = describe(error)
         log.error("jobs.failed", job=job.id, kind=job.kind, key=job.key, attempt=job.attempts, error=text)
         outcome = jobs.Retry(backoff.delay_s(job.attempts, self._random), text)
         return Result(outcome, lambda conn: findings.raise_finding(conn, JOB_FINDING, _subject(job), text))
