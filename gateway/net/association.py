@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gateway.model.errors import AssociationAborted, ConnectionLost, GatewayError, ProtocolViolation
-from gateway.net.connection import Connection, Indication
+from gateway.net.connection import OVER, Connection, Indication
 from gateway.net.transport import Buffer
 from gateway.wire.command import Command, encode_command
 from gateway.wire.dimse import Message, MessageAssembler
@@ -15,7 +15,6 @@ from gateway.wire.negotiation import Context
 from gateway.wire.pdu import ReleaseRq
 from gateway.wire.upper_layer import Fragment
 
-_ENDED = frozenset({State.IDLE, State.AWAITING_CLOSE})
 _COLLIDED = frozenset({State.COLLISION_REQUESTOR_LOCAL, State.COLLISION_ACCEPTOR_LOCAL})
 # After a failed write an A-ABORT that says why may lie unread; it is there already or it does not come.
 _LAST_WORD_S = 0.05
@@ -89,7 +88,7 @@ class Association:
         layer.release()
         self._connection.flush()
         deadline = self._connection.now() + self._connection.deadlines.association_s
-        while layer.state not in _ENDED:
+        while layer.state not in OVER:
             self._connection.next_event(deadline)
             if layer.state in _COLLIDED:
                 layer.answer_release()

@@ -13,7 +13,7 @@ from gateway.wire.upper_layer import Event, Fragment, ProviderAborted, Transport
 Indication = Fragment | AssociateRq | AssociateAc | AssociateRj | ReleaseRq | ReleaseRp
 
 # States in which this side has nothing more to say.
-_OVER = frozenset({State.IDLE, State.AWAITING_CLOSE})
+OVER = frozenset({State.IDLE, State.AWAITING_CLOSE})
 # States in which table 9-10 has no A-ABORT request: the connection is just closed.
 _BEFORE = frozenset({State.AWAITING_RQ, State.AWAITING_TRANSPORT})
 
@@ -92,7 +92,7 @@ class Connection:
     def _say_farewell(self) -> None:
         if self.layer.state in _BEFORE:
             return
-        if self.layer.state not in _OVER:
+        if self.layer.state not in OVER:
             self.layer.abort()
         deadline = self.now() + self.deadlines.farewell_s
         if output := self.layer.data_to_send():

@@ -43,7 +43,7 @@ class Session(Protocol):
         """Instead of `run`: say that this node is busy, in the protocol's words and within seconds, and close."""
 
     def interrupt(self) -> None:
-        """From another thread: end soon, aborting what is in progress."""
+        """From another thread: end soon, aborting what is in progress; nothing happens to what has ended."""
 
     @property
     def idle(self) -> bool:

@@ -99,7 +99,7 @@ class AcceptedAssociation:
     def _turn_away(self) -> None:
         self._connection.layer.transport_opened()
         self._hear_request(_REFUSAL_DEADLINE_S)
-        self._reject(Refusal.LOCAL_LIMIT)
+        self._reject(Refusal.CONGESTION if self._node.registry.draining else Refusal.LOCAL_LIMIT)
 
     def _serve(self) -> None:
         self._connection.layer.transport_opened()

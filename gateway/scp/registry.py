@@ -47,6 +47,11 @@ class AssociationRegistry:
                 self._per_peer[entry[1]] -= 1
                 self._per_peer += Counter()  # forgets who has none left
 
+    @property
+    def draining(self) -> bool:
+        """True once `drain` was called."""
+        return self._draining
+
     def drain(self) -> None:
         """From now on every request is refused as transient."""
         with self._lock:

@@ -9,6 +9,7 @@
 The machine owns one receive buffer and parses P-DATA in place: a fragment's data is a view into the buffer, valid
 until `receive_buffer` is called again. Data is handed on as it comes, in pieces where a PDV is longer than what has
 arrived, so that memory does not grow with what a peer sends; only association PDUs are held whole, under a cap.
+Fragments of odd length, which PS3.8 annex E forbids, do no harm here and are taken.
 What a peer does wrong becomes an A-ABORT to it and a `ProviderAborted` event, never an exception; what this side
 does wrong raises LocalProtocolError.
 """

@@ -354,13 +354,23 @@ def test_a_drain_finishes_the_object_in_progress_and_rejects_the_new(scp: DicomS
         with socket.create_connection(scp.address, timeout=10) as late:
             late.sendall(REQUEST)
             kind, body = receive_pdu(late)
-            assert (kind, body[1]) == (3, 2)
+            assert (kind, body) == (3, bytes((0, 2, 3, 1)))
         assert answer_to(begun, data[50_000:]).status == 0
         begun.sendall(bytes((5, 0, 0, 0, 0, 4, 0, 0, 0, 0)))
         assert receive_pdu(begun)[0] == 6
     drain.join(20)
     assert not drain.is_alive()
     assert len(door.kept) == 1
+
+
+def test_a_drain_does_not_wait_for_idle_associations(scp: DicomScp, client: socket.socket) -> None:
+    associated(client)
+    drain = threading.Thread(target=scp.drain, args=(600,))
+    drain.start()
+    assert receive_pdu(client)[0] == 7
+    client.close()
+    drain.join(10)
+    assert not drain.is_alive()
 
 
 def test_a_drain_aborts_what_does_not_finish(scp: DicomScp, client: socket.socket, door: Any) -> None:

@@ -49,7 +49,7 @@ def played(*parts: Part) -> Iterator[Destination]:
             with sock:
                 for part in parts:
                     part(sock)
-                while sock.recv(65536):
+                while sock.fileno() >= 0 and sock.recv(65536):
                     pass
 
         thread = threading.Thread(target=play)
@@ -121,6 +121,20 @@ def test_a_peer_that_never_answers() -> None:
         hasty = replace(destination, deadlines=Deadlines(association_s=0.1, farewell_s=0.1))
         with pytest.raises(PeerTimeout):
             verify(hasty)
+
+
+def hang_up(sock: socket.socket) -> None:
+    """Close with bytes unread, which resets the connection."""
+    sock.close()
+
+
+def test_an_abort_in_the_middle_of_our_sending_is_heard() -> None:
+    request = Command(CommandField.C_STORE_RQ, has_data_set=True, message_id=1)
+    with played(*OPENING, hear(4), say(encode(Abort(2, 6))), hang_up) as destination:
+        peer = request_association(destination, PROPOSED)
+        with pytest.raises(AssociationAborted):
+            peer.association.send(1, request, [bytes(64 << 20)])
+        peer.association.close()
 
 
 def test_a_release_collision() -> None:
