@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.dicom.sop_classes import STORAGE_SOP_CLASSES, VERIFICATION
 from gateway.dicom.transfer_syntaxes import ACCEPTED, EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from gateway.dicom.uids import is_valid
+from gateway.dicom.uids import is_usable
 from gateway.model.peer import Peer, Service
 from gateway.wire.negotiation import Offer, Offers
 
@@ -34,4 +34,4 @@ def offers_for(peer: Peer | None, *, accept_unknown: bool) -> Offers:
 def _may_be_storage(abstract_syntax: str) -> bool:
     """A storage class of a later edition, or any private one: what it is, nobody can tell from its UID."""
     private = not abstract_syntax.startswith(_STANDARD_ROOT)
-    return is_valid(abstract_syntax) and (private or abstract_syntax.startswith(_STANDARD_STORAGE_ROOT))
+    return is_usable(abstract_syntax) and (private or abstract_syntax.startswith(_STANDARD_STORAGE_ROOT))

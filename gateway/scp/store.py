@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.dicom.uids import is_valid
+from gateway.dicom.uids import is_usable
 from gateway.model.errors import (
     DatabaseFault,
     DataSetMismatch,
@@ -100,7 +100,7 @@ def _refusal(context: ServiceContext, message: Message) -> _Answer | None:
     if request.affected_sop_class_uid != context.association.contexts[message.context_id].abstract_syntax:
         comment = "not the SOP class of the presentation context"
         return _Answer(SOP_CLASS_NOT_SUPPORTED, comment, (_AFFECTED_SOP_CLASS_UID,))
-    if not is_valid(request.affected_sop_instance_uid or ""):
+    if not is_usable(request.affected_sop_instance_uid or ""):
         return _Answer(INVALID_OBJECT_INSTANCE, "not a UID", (_AFFECTED_SOP_INSTANCE_UID,))
     if not request.has_data_set:
         return _Answer(_CANNOT_UNDERSTAND, "a C-STORE request without a data set")
