@@ -54,8 +54,9 @@ class Service:
 class Product:
     """What the statement says about the program itself.
 
-    `settings`: name → (default, meaning) of what an administrator can change. `security`: secure transport profiles
-    in words, empty when there is none.
+    `settings`: name → (default, meaning) of what an administrator can change. `accepts_unknown_storage`: storage SOP
+    classes are taken that the table does not have. `security`: secure transport profiles in words, empty when there
+    is none.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Product:
     max_associations: int
     services: tuple[Service, ...]
     settings: Mapping[str, tuple[str, str]]
+    accepts_unknown_storage: bool = True
     security: tuple[str, ...] = ()
 
 
@@ -158,9 +160,10 @@ def _presentation_contexts(_: Product) -> Iterator[str]:
     yield "### 3.5 Transfer syntaxes"
     yield ""
     yield (
-        "Of those proposed in a presentation context the first is accepted that this table has. Objects are sent in the"
-        " transfer syntax they came in; to a destination that does not take it, the node converts between the ones"
-        " marked as converted. It does not decompress."
+        "Of those proposed in a presentation context the first is accepted that this table has, and Implicit VR Little"
+        " Endian only where nothing else was proposed. Objects are sent in the transfer syntax they came in; for a"
+        " destination that does not take it, those marked as converted are also proposed in Explicit and Implicit VR"
+        " Little Endian. Nothing is decompressed."
     )
     yield ""
     rows = (TRANSFER_SYNTAXES[uid] for uid in ACCEPTED)
@@ -199,7 +202,9 @@ def _closing(product: Product) -> Iterator[str]:
     yield ""
     yield "## 7 Private and extended SOP classes"
     yield ""
-    yield "None. Private elements of received objects are kept and sent on."
+    if product.accepts_unknown_storage:
+        yield "Storage SOP classes that 3.4 does not have, private ones included, are accepted like those that it has."
+    yield "Private elements of received objects are kept and sent on."
 
 
 def _sop_class_count(service: Service) -> str:

@@ -17,6 +17,8 @@ UNDEFINED = 0xFFFFFFFF
 ITEM = 0xFFFEE000
 ITEM_DELIMITER = 0xFFFEE00D
 SEQUENCE_DELIMITER = 0xFFFEE0DD
+NO_VR = frozenset({ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER})
+"""Have no VR in any encoding (PS3.5 7.5)."""
 PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 """Float, Double Float and Pixel Data: an image has exactly one of them, and the header ends before it."""
 
@@ -50,7 +52,7 @@ class Encoding:
             return None
         group, element = _TAG[self.big_endian].unpack_from(data, at)
         tag = group << 16 | element
-        if group == 0xFFFE or not self.explicit:
+        if tag in NO_VR or not self.explicit:
             return Head(tag, b"", _LONG[self.big_endian].unpack_from(data, at + 4)[0], at + 8)
         vr = data[at + 4 : at + 6]
         if vr in SHORT_VRS or (vr not in LONG_VRS and not _has_long_form(data, at, tag)):
@@ -62,7 +64,7 @@ class Encoding:
     def head(self, tag: int, vr: bytes, length: int) -> bytes:
         """The head of an element, item or delimiter as it is written."""
         start = _TAG[self.big_endian].pack(tag >> 16, tag & 0xFFFF)
-        if tag >> 16 == 0xFFFE or not self.explicit:
+        if tag in NO_VR or not self.explicit:
             return start + _LONG[self.big_endian].pack(length)
         if vr in SHORT_VRS:
             return start + vr + _SHORT[self.big_endian].pack(length)

@@ -17,6 +17,7 @@ from gateway.dicom.encoding import (
     ITEM,
     ITEM_DELIMITER,
     NESTING_VRS,
+    NO_VR,
     PIXEL_DATA,
     SEQUENCE_DELIMITER,
     SHORT_VRS,
@@ -249,10 +250,10 @@ class HeaderScanner:
         return True
 
     def _check(self, head: Head) -> None:
-        if head.tag >> 16 == 0xFFFE:
+        if head.tag in NO_VR:
             raise MalformedData(f"{self._where(head, self._at)}: an item or delimiter outside of a sequence")
-        if self._depth == 0 and head.tag >> 16 < 8:
-            raise MalformedData(f"{self._where(head, self._at)}: no data set has elements below group 0008")
+        if self._base + self._at == 0 and head.tag >> 16 < 8:
+            raise MalformedData(f"{self._where(head, self._at)}: no data set begins below group 0008")
         if head.length == UNDEFINED and head.vr and head.vr not in NESTING_VRS:
             raise MalformedData(f"{self._where(head, self._at)}: undefined length in a value that does not nest")
 
@@ -291,13 +292,15 @@ def _raw_little(tag: int) -> int:
     return (tag & 0xFFFF) << 16 | tag >> 16
 
 
-_RAW_KEYS = ({_raw_little(tag): tag for tag in KEY_TAGS}, {tag: tag for tag in KEY_TAGS})
-_RAW_SPECIAL = frozenset(map(_raw_little, PIXEL_DATA | {ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER}))
+_CLOSER_LOOK = 0
+_NOTED = {tag: tag for tag in KEY_TAGS} | dict.fromkeys(PIXEL_DATA | NO_VR, _CLOSER_LOOK)
+_RAW_NOTED = ({_raw_little(tag): what for tag, what in _NOTED.items()}, _NOTED)
+"""Raw tag → tag of a key, or `_CLOSER_LOOK`; by byte order."""
 
 
 def _run_explicit(buffer: bytes, at: int, big_endian: bool, found: dict[int, bytes]) -> int:
     """Read elements with a 16-bit length from `at` on, note the keys, and return where something else begins."""
-    wanted, unpack = _RAW_KEYS[big_endian], _EXPLICIT_HEAD[big_endian].unpack_from
+    noted, unpack = _RAW_NOTED[big_endian], _EXPLICIT_HEAD[big_endian].unpack_from
     available = len(buffer)
     last = min(available - 8, at + _RUN)
     while at <= last:
@@ -305,24 +308,30 @@ def _run_explicit(buffer: bytes, at: int, big_endian: bool, found: dict[int, byt
         end = at + 8 + length
         if vr not in SHORT_VRS or length > LONGEST_VALUE or end > available:
             break
-        if raw in wanted:
-            found[wanted[raw]] = buffer[at + 8 : end]
+        if raw in noted:
+            tag = noted[raw]
+            if tag == _CLOSER_LOOK:
+                break
+            found[tag] = buffer[at + 8 : end]
         at = end
     return at
 
 
 def _run_implicit(buffer: bytes, at: int, _big_endian: bool, found: dict[int, bytes]) -> int:
     """The same for Implicit VR Little Endian, up to a long value, a sequence of undefined length or the pixels."""
-    wanted, unpack = _RAW_KEYS[False], _IMPLICIT_HEAD.unpack_from
+    noted, unpack = _RAW_NOTED[False], _IMPLICIT_HEAD.unpack_from
     available = len(buffer)
     last = min(available - 8, at + _RUN)
     while at <= last:
         raw, length = unpack(buffer, at)
         end = at + 8 + length
-        if length > LONGEST_VALUE or end > available or raw in _RAW_SPECIAL:
+        if length > LONGEST_VALUE or end > available:
             break
-        if raw in wanted:
-            found[wanted[raw]] = buffer[at + 8 : end]
+        if raw in noted:
+            tag = noted[raw]
+            if tag == _CLOSER_LOOK:
+                break
+            found[tag] = buffer[at + 8 : end]
         at = end
     return at
 

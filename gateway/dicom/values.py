@@ -28,6 +28,8 @@ DEEPEST_READABLE = 32
 
 _DEEPEST_WALKED = 10_000  # what the header scan lets through
 _PIXEL_REPRESENTATION = 0x00280103
+# What pydicom raises for data sets that it takes for something else: a NUL in a character set, a VR by chance.
+_PYDICOM_FAILURES = (EOFError, LookupError, NotImplementedError, OSError, RecursionError, ValueError)
 _UNSPLIT = frozenset({"LT", "ST", "UR", "UT"})
 _TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # in the data set's own character set
 _PLAIN = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"})
@@ -42,11 +44,15 @@ def read_values(header: bytes, transfer_syntax_uid: str, keyword: str) -> tuple[
 def parse(header: bytes, transfer_syntax_uid: str) -> Dataset:
     """The header as a data set, sequences included that pydicom can read.
 
-    Raises `MalformedData` when the header itself cannot be walked; values are decoded when they are used, by pydicom.
+    Raises `MalformedData` when the header cannot be walked, by us or by pydicom. Values are decoded when they are
+    used, by pydicom.
     """
     encoding = encoding_of(transfer_syntax(transfer_syntax_uid))
     readable = b"".join(header[start:end] for start, end in _readable_ranges(header, encoding))
-    return read_dataset(BytesIO(readable), not encoding.explicit, not encoding.big_endian)
+    try:
+        return read_dataset(BytesIO(readable), not encoding.explicit, not encoding.big_endian)
+    except _PYDICOM_FAILURES as failure:
+        raise MalformedData(f"header not read by pydicom: {type(failure).__name__}") from failure
 
 
 def tag_of(keyword: str) -> int:

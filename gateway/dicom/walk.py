@@ -87,15 +87,19 @@ def top_level(data: bytes, encoding: Encoding, *, deepest: int) -> Iterator[tupl
 def _end_of(data: bytes, encoding: Encoding, start: int, deepest: int) -> int:
     """Where the sequence of undefined length that begins at `start` ends."""
     depth = 0
-    for step in walk(data, encoding, deepest=deepest, start=start):
+    for step in walk(data, encoding, deepest=deepest, start=start, into_known_lengths=False):
         depth += {Kind.BEGIN: 1, Kind.END: -1, Kind.VALUE: 0}[step.kind]
         if depth == 0:
             return step.at + 8
     raise MalformedData(f"offset {start}: sequence without an end")
 
 
-def walk(data: bytes, encoding: Encoding, *, deepest: int, start: int = 0) -> Iterator[Step]:
+def walk(
+    data: bytes, encoding: Encoding, *, deepest: int, start: int = 0, into_known_lengths: bool = True
+) -> Iterator[Step]:
     """Every element and item of an inflated data set, in its order, from `start` on.
+
+    `into_known_lengths`: whether sequences and items of explicit length are entered, or are values like any other.
 
     Raises `MalformedData` where lengths and delimiters contradict each other, and `LimitExceeded` beyond `deepest`
     sequences within each other.
@@ -116,7 +120,7 @@ def walk(data: bytes, encoding: Encoding, *, deepest: int, start: int = 0) -> It
             continue
         if (head.tag == ITEM) is not level.in_sequence or head.tag in _DELIMITERS:
             raise MalformedData(f"{tag_text(head.tag)} at offset {at}: not allowed at this place in a sequence")
-        if _opens(head, level):
+        if _opens(head, level, into_known_lengths):
             if len(stack) > 2 * deepest:
                 raise LimitExceeded(f"{tag_text(head.tag)} at offset {at}: nested more than {deepest} deep")
             stack.append(_level(head, at, level))
@@ -137,11 +141,11 @@ def nests(head: Head) -> bool:
     return not head.vr and dictionary_vr(head.tag) == "SQ"
 
 
-def _opens(head: Head, level: _Level) -> bool:
+def _opens(head: Head, level: _Level, into_known_lengths: bool) -> bool:
     """Items open too, but for the fragments of encapsulated pixels, whose content is not made of elements."""
-    if level.in_sequence:
-        return level.head.vr not in (b"OB", b"OW") or head.length == UNDEFINED
-    return nests(head)
+    if head.length == UNDEFINED or not into_known_lengths:
+        return head.length == UNDEFINED
+    return level.head.vr not in (b"OB", b"OW") if level.in_sequence else nests(head)
 
 
 def _level(head: Head, at: int, parent: _Level) -> _Level:
@@ -156,6 +160,8 @@ def _head(data: bytes, at: int, level: _Level) -> Head:
     head = level.encoding.head_at(data, at) if at + 8 <= level.limit else None
     if head is None or head.value > level.limit:
         raise MalformedData(f"offset {at}: cut off within {tag_text(level.head.tag)}")
+    if head.tag in _DELIMITERS:
+        return head  # its length is 0, whatever it says
     if head.length != UNDEFINED and head.value + head.length > level.limit:
         raise MalformedData(
             f"{tag_text(head.tag)} at offset {at}: {head.length} bytes declared, {level.limit - head.value} present"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from gateway.dicom.conformance import Product, Role, Service, Status, conformance_statement
@@ -37,6 +38,12 @@ def test_services_settings_and_status_codes_are_in_it() -> None:
     assert "| PatientID | wildcard |" in text
     assert "| `dicom.port` | 11112 | the port \\| plain |" in text
     assert "No secure transport is configured." in text
+
+
+def test_private_storage_classes_are_mentioned_when_they_are_taken() -> None:
+    sentence = "Storage SOP classes that 3.4 does not have"
+    assert sentence in conformance_statement(PRODUCT)
+    assert sentence not in conformance_statement(replace(PRODUCT, accepts_unknown_storage=False))
 
 
 def test_it_is_well_formed_markdown() -> None:

@@ -259,6 +259,7 @@ def test_pixels_that_are_cut_off(declared: int) -> None:
         pytest.param(EXPLICIT.head(0x00081140, b"SQ", UNDEFINED) + minimal(), r"neither an item", id="no item"),
         pytest.param(nested(3)[:-8] + minimal(), r"neither an item|outside|within", id="sequence not closed"),
         pytest.param(EXPLICIT.head(0x00104000, b"UT", UNDEFINED) + minimal(), r"does not nest", id="endless text"),
+        pytest.param(identity() + b"\xfe\xff\x00\xe0US\2\0\0\0", r"\(FFFE,E000\)", id="item that looks like a VR"),
         pytest.param(minimal() + b"\0\0\0", r"3 bytes at offset 108", id="stray bytes"),
     ],
 )
@@ -322,6 +323,10 @@ def test_a_large_object_is_not_copied() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1024 * 1024
+
+
+def test_pixels_with_a_short_vr_are_pixels() -> None:
+    assert scan(identity() + element(0x7FE00010, b"US", b"\1\2"), EXPLICIT_LITTLE, complete=True).header == identity()
 
 
 @st.composite

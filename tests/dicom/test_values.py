@@ -137,6 +137,13 @@ def test_what_pydicom_cannot_read_is_left_out(depth: int) -> None:
         assert read_values(sequence + identity(), EXPLICIT_LITTLE, "StudyInstanceUID") == ("1.2.3",)
 
 
+def test_what_pydicom_fails_on_is_malformed() -> None:
+    charset = element(0x00080005, b"CS", b"ISO\0IR ")
+    with pytest.raises(MalformedData, match="ValueError"):
+        parse(charset + identity(), EXPLICIT_LITTLE)
+    assert read_values(charset + identity(), EXPLICIT_LITTLE, "StudyInstanceUID") == ("1.2.3",)
+
+
 def test_a_sequence_that_can_be_read_is_there() -> None:
     assert "ReferencedImageSequence" in parse(nested(32) + identity(), EXPLICIT_LITTLE)
     assert Header(nested(32), EXPLICIT_LITTLE).has("ReferencedImageSequence")

@@ -79,6 +79,18 @@ def test_the_top_level_passes_over_what_has_a_length() -> None:
     assert len(found) == 6
 
 
+def test_the_top_level_finds_the_end_of_what_has_none_without_looking_into_its_items() -> None:
+    item = element(ITEM, b"", b"no elements at all")
+    sequence = EXPLICIT.head(0x00081140, b"SQ", UNDEFINED) + item + EXPLICIT.head(SEQUENCE_DELIMITER, b"", 0)
+    found = [data_end for _, _, data_end in top_level(sequence + identity(), EXPLICIT, deepest=10)]
+    assert found[0] == len(sequence)
+
+
+def test_the_length_of_a_delimiter_is_ignored() -> None:
+    damaged = nested(1)[:-4] + b"\xff\0\0\0"
+    assert steps(damaged) == steps(nested(1))
+
+
 @pytest.mark.parametrize("data", [identity()[:-1], b"\x08\0", nested(2)[:-8]])
 def test_the_top_level_must_end_where_the_data_end(data: bytes) -> None:
     with pytest.raises(MalformedData):
