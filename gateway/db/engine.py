@@ -20,11 +20,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, RootTransaction, event, make_url
 from sqlalchemy import create_engine as create_sqlalchemy_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import QueuePool
 
 from gateway.db import schema
 from gateway.model.errors import DatabaseFault, SchemaMismatch, UsageError
@@ -146,19 +146,20 @@ class Database:
                 except BaseException:
                     transaction.rollback()
                     raise
-                self._commit(transaction.commit)
+                self._commit(connection, transaction)
                 return result
         except self._errors() as error:
             if _is_collision(error):
                 raise _Again from error
             raise _fault(error) from error
 
-    def _commit(self, commit: Callable[[], None]) -> None:
+    def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
         try:
-            commit()
+            transaction.commit()
         except self._errors() as error:
             if _sql_state(error):  # PostgreSQL answered, so it did not commit
                 raise
+            connection.invalidate()  # nobody knows what state it is in; the next transaction has a new one
             raise CommitUnknown(f"commit: {_reason(error)}") from error
 
     def _errors(self) -> tuple[type[Exception], ...]:
@@ -206,7 +207,11 @@ def normalised(url: str) -> URL:
 
 def _sqlite_writer(url: URL) -> Engine:
     engine = create_sqlalchemy_engine(
-        url, poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S}
+        url,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
     )
     pragmas = (
         "journal_mode=WAL",
