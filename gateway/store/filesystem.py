@@ -45,7 +45,8 @@ class FilesystemStore:
         self._reserve = reserve
         self._temporary = root / _TEMPORARY
         try:
-            self._temporary.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            self._temporary.mkdir(mode=_FOLDER_MODE, exist_ok=True)
             _sync_folder(root)
             _sync_folder(root.parent)
         except OSError as error:
@@ -168,7 +169,7 @@ class FilesystemStore:
     def _copy_to_temporary(self, source: Path) -> Path:
         path = self._new_temporary()
         try:
-            with source.open("rb") as reader, path.open("xb") as writer:
+            with source.open("rb") as reader, os.fdopen(os.open(path, _CREATE, _FILE_MODE), "wb") as writer:
                 shutil.copyfileobj(reader, writer, BUFFER)
                 writer.flush()
                 os.fdatasync(writer.fileno())
