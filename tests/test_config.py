@@ -126,7 +126,7 @@ def test_off_loopback_only_peers_may_call_unless_told_otherwise(tmp_path: Path, 
 
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
-        load(tmp_path).dicom.access = Access.ANY  # type: ignore[misc]
+        load(tmp_path).dicom.access = Access.ANY
 
 
 @pytest.mark.parametrize(

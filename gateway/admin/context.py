@@ -1,0 +1,89 @@
+"""What an operation works on: the node's database, store and settings, and what only a running node knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from gateway.config import Settings
+from gateway.db.engine import Database
+from gateway.ingest.door import Door
+from gateway.store.protocol import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound listener. `accepts` says in words who may connect."""
+
+    name: str
+    host: str
+    port: int
+    accepts: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """What a running node says of itself."""
+
+    pid: int
+    version: str
+    started_at: datetime
+    listeners: tuple[Listener, ...]
+    associations: int
+    draining: bool
+
+
+class Live(Protocol):
+    """The running node behind the control socket."""
+
+    def status(self) -> LiveStatus:
+        """How the node is now."""
+
+    def wake(self) -> None:
+        """Jobs may be due: look now."""
+
+    def forget(self) -> None:
+        """Peers or rules have changed: read them again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an operation is. `total` is None where it is not known; `unit` names what is counted."""
+
+    done: int
+    total: int | None
+    unit: str
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """A report that nobody reads."""
+    del progress
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The first argument of every operation. `live` is None when no node runs on this home."""
+
+    home: Path
+    settings: Settings
+    database: Database
+    store: ObjectStore
+    door: Door
+    live: Live | None = None
+    report: Report = silent
+
+    def changed(self) -> None:
+        """Peers or rules were changed: a running node reads them again."""
+        if self.live is not None:
+            self.live.forget()
+
+    def wake(self) -> None:
+        """New work was queued: a running node looks at once."""
+        if self.live is not None:
+            self.live.wake()

@@ -1,0 +1,74 @@
+"""The home of a node: the names in it, and the lock that its one owner holds.
+
+On SQLite one process alone may write to the database, so `serve` holds the lock for as long as it runs, and a
+command that finds no node holds it for as long as it works.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+from gateway.model.errors import NodeFault, UsageError
+
+LOCK_NAME = "lock"
+SOCKET_NAME = "control.sock"
+SPOOL_NAME = "spool"
+
+_LOCK_POLL_S = 0.05
+
+
+class HomeBusy(NodeFault):
+    """Another process holds the home."""
+
+
+def require(home: Path) -> None:
+    """Raise `UsageError` when `home` is no node's home."""
+    if not (home / "gateway.toml").is_file():
+        raise UsageError(f"no node in {home}: run `gateway --home {home} init`, or name another home with --home")
+
+
+class HomeLock:
+    """An advisory lock on a home; the kernel lets go of it when the process ends, however it ends."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / LOCK_NAME
+        self._descriptor: int | None = None
+
+    def acquire(self, wait_s: float = 0.0) -> None:
+        """Take the lock, waiting at most `wait_s` seconds; raises `HomeBusy`."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + wait_s
+        while not _locked(descriptor):
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise HomeBusy(f"{self._path.parent} is in use by another gateway process")
+            time.sleep(_LOCK_POLL_S)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go of the lock; does nothing when it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> HomeLock:
+        if self._descriptor is None:
+            self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,53 @@
+"""The DICOM conformance statement of this installation: what the tables say, with this node's names and settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway import __version__
+from gateway.admin.settings_text import rows
+from gateway.config import load
+from gateway.dicom.conformance import Product, Role, Service, Status, conformance_statement
+from gateway.dicom.sop_classes import VERIFICATION
+from gateway.scp.settings import ScpSettings
+
+_STORE_SCP = (
+    Status(0x0000, "Success", "the object is on disk and in the index"),
+    Status(0x0111, "Duplicate SOP instance", "other bytes under this UID, and dicom.on_conflict is refuse"),
+    Status(0x0117, "Invalid object instance", "the SOP Instance UID is no UID"),
+    Status(0x0122, "SOP class not supported", "not the SOP class of the presentation context"),
+    Status(0xA700, "Out of resources", "no space, or store or index cannot be written; the sender tries again"),
+    Status(0xA900, "Data set does not match SOP class", "the data set's SOP UIDs are not the command's"),
+    Status(0xC000, "Cannot understand", "the data set cannot be parsed, or is beyond a limit"),
+)
+_STORE_SCU = (
+    Status(0x0000, "Success", "sent"),
+    Status(0xB000, "Warning (B000, B006, B007)", "sent; the status is in the ledger"),
+    Status(0xA700, "Out of resources (A7xx)", "tried again, without end, at intervals of up to 10 minutes"),
+    Status(0xA900, "Error (A8xx, A9xx, Cxxx, 0122)", "failed after 3 attempts, for the administrator to see"),
+)
+
+
+def text(home: Path) -> str:
+    """The statement as Markdown; with the settings of `home`, or the defaults where there is none."""
+    settings = load(home)
+    product = Product(
+        name="DICOM/MRD gateway",
+        version=__version__,
+        ae_title=settings.dicom.ae_title,
+        port=settings.dicom.port,
+        max_pdu=settings.dicom.max_pdu,
+        max_associations=ScpSettings().max_associations,
+        services=_services(),
+        settings={row.key: (row.default, row.meaning) for row in rows() if row.key.startswith(("dicom.", "store."))},
+    )
+    return conformance_statement(product)
+
+
+def _services() -> tuple[Service, ...]:
+    return (
+        Service("Verification", Role.SCP, (VERIFICATION,), "C-ECHO is answered with Success."),
+        Service("Verification", Role.SCU, (VERIFICATION,), "C-ECHO is sent by `gateway peers echo`."),
+        Service("Storage", Role.SCP, (), "C-STORE is answered when the object is durable.", _STORE_SCP),
+        Service("Storage", Role.SCU, (), "C-STORE is sent by rules and by `gateway send`.", _STORE_SCU),
+    )

@@ -1,0 +1,258 @@
+"""`gateway status`: everything is all right, or each problem with its cause, what waits, when it is tried again and the
+command that helps.
+
+One function looks at one thing and yields what it finds; `CHECKS` is the list of them. No patient value is shown:
+subjects are UIDs, numbers and names that the administrator gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.admin.context import Context, LiveStatus
+from gateway.admin.names import Names
+from gateway.db import counters, deliveries, findings, jobs, peers, scans
+from gateway.jobs.route import UNMATCHED
+from gateway.model.peer import Peer
+from gateway.model.work import Job, JobKind, JobState, RawScan
+
+# So much free space above the reserve is worth a warning before senders are refused.
+LOW_SPACE_BYTES = 5 * 1024**3
+# Enough to see what is wrong; `gateway jobs list` and its like have all of it.
+MAX_SHOWN = 5
+
+
+class Severity(StrEnum):
+    """INFO is no problem, WARNING needs attention, with CRITICAL the node does not do its work."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+# What `status --check` exits with.
+LEVELS: Mapping[Severity, int] = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that an administrator should know: what it is, its cause and more in `details`, what helps."""
+
+    severity: Severity
+    text: str
+    details: tuple[str, ...] = ()
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """`level` is the severest problem's; `summary` a few lines for people."""
+
+    level: int
+    summary: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    node: LiveStatus | None
+    free_bytes: int
+    jobs: Mapping[str, Mapping[str, int]]
+    deliveries: Mapping[str, Mapping[str, int]]
+    unmatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the checks look at, read in one snapshot."""
+
+    live: LiveStatus | None
+    free_bytes: int
+    database_warnings: tuple[str, ...]
+    peers: tuple[Peer, ...]
+    names: Names
+    summaries: Mapping[int, deliveries.PeerSummary]
+    forwarding: Mapping[str, Job]
+    troubled_jobs: tuple[Job, ...]
+    job_counts: Mapping[tuple[JobKind, JobState], int]
+    findings: tuple[findings.Finding, ...]
+    failed_scans: tuple[RawScan, ...]
+    unmatched: int
+
+
+def report(context: Context) -> StatusReport:
+    """How the node is."""
+    facts = _facts(context)
+    problems = sorted(
+        (problem for check in CHECKS for problem in check(facts)), key=lambda problem: -LEVELS[problem.severity]
+    )
+    level = max((LEVELS[problem.severity] for problem in problems), default=0)
+    return StatusReport(
+        level=level,
+        summary=_summary(facts, level),
+        problems=tuple(problems),
+        node=facts.live,
+        free_bytes=facts.free_bytes,
+        jobs=_job_table(facts),
+        deliveries=_delivery_table(facts),
+        unmatched=facts.unmatched,
+    )
+
+
+def _facts(context: Context) -> Facts:
+    with context.database.read() as connection:
+        return Facts(
+            live=None if context.live is None else context.live.status(),
+            free_bytes=context.store.free_space(),
+            database_warnings=context.database.warnings(),
+            peers=tuple(peers.list_peers(connection)),
+            names=Names.read(connection),
+            summaries={each.peer_id: each for each in deliveries.summaries(connection)},
+            forwarding={job.key: job for job in jobs.listing(connection, kinds=(JobKind.FORWARD,))},
+            troubled_jobs=tuple(jobs.listing(connection, states=(JobState.HELD, JobState.FAILED))),
+            job_counts=jobs.counts(connection),
+            findings=tuple(findings.listing(connection)),
+            failed_scans=tuple(scans.failed(connection)),
+            unmatched=counters.get(connection, UNMATCHED),
+        )
+
+
+def _node_runs(facts: Facts) -> Iterator[Problem]:
+    if facts.live is None:
+        yield Problem(
+            Severity.CRITICAL, "the node is not running: nothing is received or sent", command="gateway serve"
+        )
+    elif facts.live.draining:
+        yield Problem(Severity.WARNING, "the node is ending: it takes nothing new")
+
+
+def _space(facts: Facts) -> Iterator[Problem]:
+    if facts.free_bytes == 0:
+        yield Problem(
+            Severity.CRITICAL,
+            "no space is left above store.reserve: senders are told out of resources and keep what they have",
+            command="gateway studies delete UID",
+        )
+    elif facts.free_bytes < LOW_SPACE_BYTES:
+        left = facts.free_bytes // 1024**2
+        yield Problem(Severity.WARNING, f"space for {left} MiB is left before senders are refused")
+
+
+def _database(facts: Facts) -> Iterator[Problem]:
+    for warning in facts.database_warnings:
+        yield Problem(Severity.INFO, warning)
+
+
+def _destinations(facts: Facts) -> Iterator[Problem]:
+    for peer in facts.peers:
+        summary = facts.summaries.get(peer.id)
+        if summary is None:
+            if peer.paused:
+                yield Problem(Severity.INFO, f"{peer.name} is paused", command=f"gateway peers resume {peer.name}")
+            continue
+        if summary.failed:
+            yield _failed(peer, summary)
+        yield from _waiting(peer, summary, facts.forwarding.get(peers.forward_key(peer.id)))
+
+
+def _failed(peer: Peer, summary: deliveries.PeerSummary) -> Problem:
+    return Problem(
+        Severity.WARNING,
+        f"{peer.name} has refused {summary.failed} objects for good",
+        ("the statuses: gateway deliveries list --state failed --to " + peer.name,),
+        f"gateway jobs retry --state failed --to {peer.name}",
+    )
+
+
+def _waiting(peer: Peer, summary: deliveries.PeerSummary, job: Job | None) -> Iterator[Problem]:
+    """What waits is only worth a word when something keeps it from being sent."""
+    waiting = f"{summary.waiting} objects wait for {peer.name}"
+    since = () if summary.oldest_waiting is None else (f"the oldest since {_moment(summary.oldest_waiting)}",)
+    if peer.paused:
+        severity = Severity.WARNING if summary.waiting else Severity.INFO
+        yield Problem(severity, f"{peer.name} is paused; {waiting}", since, f"gateway peers resume {peer.name}")
+    elif summary.waiting and job is not None and job.error:
+        again = f"tried again at {_moment(job.due_at)}" if job.state is JobState.READY else "being tried now"
+        command = f"gateway peers echo {peer.name}"
+        yield Problem(Severity.WARNING, f"{waiting}: {job.error}", (*since, again), command)
+
+
+def _jobs(facts: Facts) -> Iterator[Problem]:
+    for state, words in ((JobState.HELD, "held until its rule can be evaluated"), (JobState.FAILED, "failed")):
+        for kind in JobKind:
+            stuck = [job for job in facts.troubled_jobs if job.state is state and job.kind is kind]
+            if stuck:
+                details = _some([f"job {job.id} ({job.key}): {job.error}" for job in stuck])
+                command = "gateway rules show NAME" if state is JobState.HELD else f"gateway jobs retry {stuck[0].id}"
+                yield Problem(Severity.WARNING, f"{len(stuck)} {kind} jobs are {words}", details, command)
+
+
+def _findings(facts: Facts) -> Iterator[Problem]:
+    for kind in sorted({finding.kind for finding in facts.findings}):
+        of_kind = [finding for finding in facts.findings if finding.kind == kind]
+        details = _some([f"{finding.subject}: {finding.detail}".rstrip(": ") for finding in of_kind])
+        yield Problem(Severity.WARNING, f"{len(of_kind)} × {kind}", details)
+
+
+def _scans(facts: Facts) -> Iterator[Problem]:
+    if facts.failed_scans:
+        details = _some([f"scan {scan.id}: {scan.error}" for scan in facts.failed_scans])
+        first = facts.failed_scans[0].id
+        text = f"{len(facts.failed_scans)} raw scans have no images; their raw data is kept"
+        yield Problem(Severity.WARNING, text, details, f"gateway recon run {first} --method METHOD")
+
+
+def _unmatched(facts: Facts) -> Iterator[Problem]:
+    if facts.unmatched:
+        text = f"{facts.unmatched} objects matched no rule so far; they are kept and went nowhere"
+        yield Problem(Severity.INFO, text, command="gateway rules list")
+
+
+CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
+    _node_runs,
+    _space,
+    _destinations,
+    _jobs,
+    _scans,
+    _findings,
+    _unmatched,
+    _database,
+)
+
+
+def _summary(facts: Facts, level: int) -> tuple[str, ...]:
+    lines = ["everything is all right"] if level == 0 else []
+    if facts.live is not None:
+        places = ", ".join(f"{each.name} {each.host}:{each.port}" for each in facts.live.listeners)
+        lines.append(f"running since {_moment(facts.live.started_at)}: {places}; {facts.live.associations} connections")
+    waiting = sum(summary.waiting for summary in facts.summaries.values())
+    sent = sum(summary.sent for summary in facts.summaries.values())
+    lines.append(f"{sent} objects sent, {waiting} waiting; {facts.free_bytes // 1024**3} GiB free in the store")
+    return tuple(lines)
+
+
+def _job_table(facts: Facts) -> Mapping[str, Mapping[str, int]]:
+    table: dict[str, dict[str, int]] = {}
+    for (kind, state), count in facts.job_counts.items():
+        table.setdefault(kind.value, {})[state.value] = count
+    return table
+
+
+def _delivery_table(facts: Facts) -> Mapping[str, Mapping[str, int]]:
+    return {
+        facts.names.peer(summary.peer_id): {
+            "waiting": summary.waiting,
+            "failed": summary.failed,
+            "sent": summary.sent,
+        }
+        for summary in facts.summaries.values()
+    }
+
+
+def _some(lines: list[str]) -> tuple[str, ...]:
+    more = len(lines) - MAX_SHOWN
+    return (*lines[:MAX_SHOWN], f"and {more} more") if more > 0 else tuple(lines)
+
+
+def _moment(when: datetime) -> str:
+    """A time on this machine's clock, to the second."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,21 @@
+"""Waking the worker from parts that are made before it, because the worker's handlers need them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Bell:
+    """Rings whoever answers it; nobody, in a process that only listens."""
+
+    def __init__(self) -> None:
+        self._answer: Callable[[], None] | None = None
+
+    def answer_with(self, answer: Callable[[], None]) -> None:
+        """Call this at every ring from now on."""
+        self._answer = answer
+
+    def ring(self) -> None:
+        """Follow-up jobs were requested."""
+        if self._answer is not None:
+            self._answer()

@@ -1,0 +1,98 @@
+"""Making a node from its settings: the only place where the parts are put together."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from enum import Flag, auto
+from pathlib import Path
+
+from gateway.admin.assembly import assemble, triggers_of
+from gateway.admin.context import Context
+from gateway.admin.home import HomeLock
+from gateway.app.bell import Bell
+from gateway.app.cached import Cached
+from gateway.app.handlers import handlers
+from gateway.app.node import BoundListener, Node, Parts
+from gateway.config import Settings
+from gateway.db import peers
+from gateway.db.engine import Database
+from gateway.jobs import sweep
+from gateway.jobs.worker import Worker
+from gateway.model.errors import NodeFault, UsageError
+from gateway.model.peer import Peer
+from gateway.model.routing import Trigger
+from gateway.scp.dicom import DicomScp
+from gateway.scp.settings import AccessMode, ScpSettings
+
+
+class Part(Flag):
+    """What a process does of a node's work."""
+
+    LISTEN = auto()
+    WORK = auto()
+
+
+EVERYTHING = Part.LISTEN | Part.WORK
+
+
+def part(only: str | None, settings: Settings) -> Part:
+    """What `serve --only` means. Raises `UsageError` where several processes cannot share the database."""
+    if only is None:
+        return EVERYTHING
+    if settings.database.is_sqlite:
+        raise UsageError(
+            f"--only {only} needs PostgreSQL (database.url): on SQLite one process does everything, `gateway serve`"
+        )
+    return Part[only.upper()]
+
+
+def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
+    """A node that holds its home and has bound its ports. Raises `HomeBusy`, `SchemaMismatch`, `NodeFault`."""
+    with ExitStack() as undo:
+        lock = undo.enter_context(HomeLock(home))
+        database = Database.open(settings.database.url_in(home))
+        undo.callback(database.close)
+        known_peers: Cached[list[Peer]] = Cached(lambda: _read_peers(database))
+        triggers: Cached[frozenset[Trigger]] = Cached(lambda: triggers_of(database))
+        bell = Bell()
+        context = assemble(settings, home, database, triggers=triggers, committed=bell.ring)
+        worker = _worker(context, bell) if Part.WORK in part else None
+        listeners = (_dicom(context, known_peers),) if Part.LISTEN in part else ()
+        undo.pop_all()
+    return Node(context, Parts(lock, listeners, worker, (known_peers, triggers)))
+
+
+def _worker(context: Context, bell: Bell) -> Worker:
+    context.database.write(sweep.request)
+    worker = Worker(context.database, handlers(context))
+    bell.answer_with(worker.wake)
+    return worker
+
+
+def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> BoundListener:
+    dicom = context.settings.dicom
+    told = ScpSettings(
+        ae_title=dicom.ae_title,
+        ae_aliases=dicom.ae_aliases,
+        host=dicom.host,
+        port=dicom.port,
+        access=AccessMode.ANY if dicom.accepts_any else AccessMode.PEERS,
+        max_pdu=dicom.max_pdu,
+    )
+    try:
+        scp = DicomScp(told, context.door, known_peers)
+    except OSError as error:
+        raise _unbound("dicom", dicom.host, dicom.port, error) from error
+    return BoundListener("DICOM", f"as {dicom.ae_title}", scp, lambda: len(scp.associations))
+
+
+def _unbound(section: str, host: str, port: int, error: OSError) -> NodeFault:
+    return NodeFault(
+        f"cannot listen on {host}:{port}: {error.strerror or error};"
+        f" set {section}.host and {section}.port, or end what listens there"
+    )
+
+
+def _read_peers(database: Database) -> list[Peer]:
+    with database.read() as connection:
+        return peers.list_peers(connection)

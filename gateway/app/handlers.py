@@ -1,0 +1,22 @@
+"""Which handler does which kind of job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.admin.context import Context
+from gateway.jobs.forward import ForwardHandler, connector
+from gateway.jobs.handler import Handler
+from gateway.jobs.route import RouteHandler
+from gateway.jobs.sweep import SweepHandler
+from gateway.model.work import JobKind
+
+
+def handlers(context: Context) -> Mapping[JobKind, Handler]:
+    """A handler for each kind of job that this node does."""
+    database, store, dicom = context.database, context.store, context.settings.dicom
+    return {
+        JobKind.ROUTE: RouteHandler(database),
+        JobKind.FORWARD: ForwardHandler(database, store, connector(dicom.ae_title, dicom.max_pdu)),
+        JobKind.SWEEP: SweepHandler(database, store),
+    }

@@ -1,0 +1,51 @@
+"""`gateway serve`: a node from its start until a signal ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+from gateway.app.node import FAREWELL_S, Node
+from gateway.config import is_loopback
+
+log = structlog.get_logger()
+
+# A store in flight may finish within this.
+DRAIN_S = 20.0
+# After that only threads that wait for a disk or a peer can be left, and they end with the process: together below
+# 30 s, and below the unit file's TimeoutStopSec.
+EXIT_S = FAREWELL_S + 2.0
+
+
+def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
+    """Start `node`, say that it is ready, and drain it at SIGTERM or SIGINT; returns the exit status."""
+    ended = threading.Event()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        log.info("node.signal", signal=signal.Signals(number).name)
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    node.start()
+    announce(ready_line(node))
+    ended.wait()
+    watchdog = threading.Timer(DRAIN_S + EXIT_S, os._exit, (1,))
+    watchdog.daemon = True
+    watchdog.start()
+    node.drain(DRAIN_S)
+    return 0
+
+
+def ready_line(node: Node) -> str:
+    """One line with "ready", what listens where, and who can connect."""
+    listeners = node.status().listeners
+    places = ", ".join(f"{each.name} {each.accepts} on {each.host}:{each.port}" for each in listeners)
+    alone = bool(listeners) and all(is_loopback(each.host) for each in listeners)
+    reach = "; only this machine can connect" if alone else ""
+    return f"ready: {places or 'working'}{reach}"

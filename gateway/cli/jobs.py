@@ -1,0 +1,86 @@
+"""`gateway jobs`: durable work, waiting, running, held and failed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.invocation import call
+from gateway.cli.output import AsCsv, AsJson, Column, print_fields, print_rows, say
+from gateway.model.work import JobKind, JobState
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Durable work: routing, reconstruction, forwarding and sweeping.",
+    epilog="Example: gateway jobs retry --to pacs",
+)
+
+COLUMNS = (
+    Column("id", "JOB"),
+    Column("kind", "KIND"),
+    Column("key", "OF"),
+    Column("state", "STATE"),
+    Column("due_at", "DUE"),
+    Column("attempts", "ATTEMPTS"),
+    Column("priority", "PRIORITY"),
+    Column("error", "ERROR"),
+)
+
+JobId = Annotated[int | None, typer.Argument(help="Number of the job.")]
+OfRule = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Deliveries that this rule asked for.")]
+ToPeer = Annotated[str | None, typer.Option("--to", metavar="PEER", help="Deliveries to this peer.")]
+State = Annotated[JobState | None, typer.Option("--state", help="Only those in this state.")]
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    kind: Annotated[JobKind | None, typer.Option(help="Only of this kind.")] = None,
+    state: State = None,
+    to: ToPeer = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most jobs to list.")] = 1000,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List jobs, the one that is due first at the head."""
+    rows = call(ctx, "jobs.list", kind=kind, state=state, to=to, limit=limit)
+    print_rows(rows, COLUMNS, as_json=as_json, as_csv=as_csv, nothing="no jobs")
+
+
+@app.command()
+def show(
+    ctx: typer.Context, job: Annotated[int, typer.Argument(help="Number of the job.")], as_json: AsJson = False
+) -> None:
+    """Show one job."""
+    print_fields(call(ctx, "jobs.show", job_id=job), as_json=as_json)
+
+
+@app.command()
+def retry(ctx: typer.Context, job: JobId = None, rule: OfRule = None, to: ToPeer = None, state: State = None) -> None:
+    """Do a job again now, or try deliveries again: those that failed, and those that wait for a next try.
+
+    Examples: gateway jobs retry 17 - gateway jobs retry --to pacs - gateway jobs retry --state failed
+    """
+    say(_done(_act(ctx, "jobs.retry", job, rule, to, state), "tried again"))
+
+
+@app.command()
+def cancel(ctx: typer.Context, job: JobId = None, rule: OfRule = None, to: ToPeer = None, state: State = None) -> None:
+    """Give up a job, or deliveries; the objects stay."""
+    say(_done(_act(ctx, "jobs.cancel", job, rule, to, state), "cancelled"))
+
+
+def _act(
+    ctx: typer.Context, operation: str, job: int | None, rule: str | None, to: str | None, state: JobState | None
+) -> dict[str, Any]:
+    if job is None and rule is None and to is None and state is None:
+        raise typer.BadParameter("name a job, or --rule, --to or --state")
+    if job is not None and (rule or to or state):
+        raise typer.BadParameter("name a job or a filter, not both")
+    done: dict[str, Any] = call(ctx, operation, job_id=job, rule=rule, to=to, state=state)
+    return done
+
+
+def _done(counts: dict[str, Any], verb: str) -> str:
+    return f"{counts['jobs']} jobs and {counts['deliveries']} deliveries {verb}"

@@ -1,0 +1,98 @@
+"""`gateway recon`: reconstruction methods, and running one by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.invocation import assignments, call, home_of
+from gateway.cli.output import AsJson, Column, print_json, print_rows, progress_bar, say, warn
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Reconstruct raw MRI data.",
+    epilog="Example: gateway recon run scan.h5 --method cartesian --out images",
+)
+
+METHOD_COLUMNS = (
+    Column("name", "METHOD"),
+    Column("version", "VERSION"),
+    Column("description", "WHAT IT DOES"),
+)
+PARAMETER_COLUMNS = (
+    Column("method", "METHOD"),
+    Column("name", "PARAMETER"),
+    Column("default", "DEFAULT"),
+    Column("range", "VALUES"),
+    Column("description", "MEANING"),
+)
+AUTO_COLUMNS = (Column("kind", "SCAN"), Column("method", "AUTO TAKES"))
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the methods, their parameters, and which one `auto` takes for what."""
+    from gateway.admin import methods
+
+    found = methods.catalogue()
+    if as_json:
+        print_json(found)
+        return
+    for name, columns in (("methods", METHOD_COLUMNS), ("parameters", PARAMETER_COLUMNS), ("auto", AUTO_COLUMNS)):
+        print_rows(found[name], columns)
+        say("")
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="FILE|SCAN", help="An MRD file, or the number of a stored scan.")],
+    method: Annotated[str, typer.Option(help="Method, or auto.")] = "auto",
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Parameter; repeatable.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write DICOM files and PNG previews here, and store nothing.")
+    ] = None,
+    set_patient: Annotated[
+        Path | None, typer.Option("--set-patient", metavar="FILE", help="DICOM file whose patient and study to take.")
+    ] = None,
+) -> None:
+    """Reconstruct a file or a stored scan.
+
+    With --out the images are written to a folder; without it those of a stored scan are stored, indexed and routed
+    like received ones. A file is imported first: gateway import scan.h5.
+
+    Examples: gateway recon run scan.h5 --out images - gateway recon run 12 --method cs --set iterations=30
+    """
+    parameters = assignments(set_ or [], "--set")
+    if what.isdecimal() and out is None:
+        if set_patient is not None:
+            raise typer.BadParameter("goes with --out", param_hint="--set-patient")
+        with progress_bar("reconstructing") as report:
+            _conclude(call(ctx, "recon.run", report, scan_id=int(what), method=method, parameters=parameters))
+        return
+    if out is None:
+        raise typer.BadParameter("say where the images go: --out DIR", param_hint="--out")
+    _to_folder(ctx, what, method, parameters, out, set_patient)
+
+
+def _conclude(run: dict[str, Any]) -> None:
+    if run["error"]:
+        warn(f"gateway: the reconstruction failed: {run['error']}")
+        raise typer.Exit(1)
+    say(f"{run['images']} images by {run['method']} in series {run['series_instance_uid']}")
+
+
+def _to_folder(
+    ctx: typer.Context, what: str, method: str, parameters: dict[str, str], out: Path, set_patient: Path | None
+) -> None:
+    from gateway.admin import offline
+
+    raw = Path(what) if not what.isdecimal() else offline.stored_scan(home_of(ctx), int(what))
+    if not raw.is_file():
+        raise typer.BadParameter(f"no such file: {raw}", param_hint="FILE")
+    with progress_bar("reconstructing") as report:
+        written = offline.reconstruct(raw, method, parameters, out, set_patient, report)
+    for series in written:
+        say(f"{series.images} images by {series.method} in {series.folder}; preview {series.preview}")
