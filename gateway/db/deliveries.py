@@ -178,6 +178,17 @@ def undelivered(conn: Connection, instance_ids: Sequence[int]) -> int:
     return sum(conn.execute(count.where(deliveries.c.instance_pk.in_(chunk))).scalar_one() for chunk in chunks)
 
 
+def states(conn: Connection, instance_ids: Sequence[int], peer_id: int) -> dict[DeliveryState, int]:
+    """How many deliveries of these instances to a peer are in each state."""
+    found = dict.fromkeys(DeliveryState, 0)
+    for start in range(0, len(instance_ids), MAX_IDS):
+        chosen = deliveries.c.instance_pk.in_(instance_ids[start : start + MAX_IDS])
+        counted = select(deliveries.c.state, func.count()).where(deliveries.c.peer_id == peer_id, chosen)
+        for state, count in conn.execute(counted.group_by(deliveries.c.state)):
+            found[DeliveryState(state)] += count
+    return found
+
+
 def retry(conn: Connection, which: Which) -> int:
     """Begin again, with all their attempts, the failed and waiting lines that fit; return how many."""
     again = {"state": DeliveryState.WAITING, "attempts": 0, "due_at": clock.now(conn), "error": ""}

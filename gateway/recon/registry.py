@@ -110,6 +110,11 @@ def choose(header: ScanHeader) -> Method:
     raise Unsupported(f"this scan cannot be reconstructed: {why}; installed are {', '.join(known)}")
 
 
+def choices() -> Mapping[ScanKind, tuple[str, ...]]:
+    """What `auto` takes for each kind of scan, best first."""
+    return _CHOICES
+
+
 def encoding_of(header: ScanHeader) -> Encoding:
     """The encoding section of the images, which is the first. Raises `MalformedData` where there is none."""
     if not header.encodings:
