@@ -151,6 +151,8 @@ class HeaderScanner:
 
     def _trim(self) -> None:
         """Let go of what has been read, except the sequence that is still open and may be kept."""
+        if self._depth and self._at - self._open_at > LONGEST_SEQUENCE:
+            self._leave_out()
         done = self._open_at if self._keeping and self._depth else self._at
         if self._keeping:
             self._keep(done)
@@ -192,9 +194,8 @@ class HeaderScanner:
 
     def _run(self) -> None:
         """Read plain elements of the top level, quickly, up to one that needs a closer look."""
-        started = self._at
         read = _run_explicit if self._declared.explicit else _run_implicit
-        self._at = read(self._buffer, started, self._declared.big_endian, self._found)
+        self._at = read(self._buffer, self._at, self._declared.big_endian, self._found)
         if self._at - self._keep_from > _RUN:
             self._keep(self._at)
             self._keep_from = self._at

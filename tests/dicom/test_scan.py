@@ -325,6 +325,19 @@ def test_a_large_object_is_not_copied() -> None:
     assert peak < 1024 * 1024
 
 
+def test_a_long_sequence_of_empty_items_is_not_held_in_memory() -> None:
+    items = EXPLICIT.head(ITEM, b"", 0) * 250_000
+    data = EXPLICIT.head(0x00081140, b"SQ", UNDEFINED) + items + EXPLICIT.head(SEQUENCE_DELIMITER, b"", 0) + minimal()
+    scanner = HeaderScanner(EXPLICIT_LITTLE)
+    tracemalloc.start()
+    for at in range(0, len(data), 4096):
+        scanner.feed(memoryview(data)[at : at + 4096])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert scanner.finish().header == identity()
+    assert peak < 256 * 1024
+
+
 def test_pixels_with_a_short_vr_are_pixels() -> None:
     assert scan(identity() + element(0x7FE00010, b"US", b"\1\2"), EXPLICIT_LITTLE, complete=True).header == identity()
 
