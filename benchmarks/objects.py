@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def write_study(folder: Path, shape: Shape, count: int, *, seed: int = 0) -> Non
 
 def _dataset(shape: Shape) -> Dataset:
     dataset = Dataset()
-    dataset.SOPClassUID = shape.sop_class_uid
+    dataset.SOPClassUID = UID(shape.sop_class_uid)
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.FrameOfReferenceUID = generate_uid()
     dataset.PatientID, dataset.PatientName = "BENCH01", "Bench^Phantom"

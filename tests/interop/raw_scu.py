@@ -19,7 +19,7 @@ from typing import Any
 import pydicom
 from pydicom.filereader import _read_file_meta_info, read_preamble
 from pynetdicom import AE, _config, evt
-from pynetdicom.sop_class import _STORAGE_CLASSES as STORAGE_CLASSES  # type: ignore[attr-defined]
+from pynetdicom.sop_class import _STORAGE_CLASSES as STORAGE_CLASSES
 
 Context = tuple[str, str]  # SOP class UID, transfer syntax UID
 
@@ -209,6 +209,7 @@ def sink(transfer_syntaxes: Sequence[str], *, port: int = 0, ae_title: str = "SI
     target = Sink(port)
     server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, target.keep)])
     assert server is not None
+    assert server.socket is not None
     target.port = server.socket.getsockname()[1]
     try:
         yield target

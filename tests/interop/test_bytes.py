@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.interop.peers import Node, eventually
-from tests.interop.raw_scu import FileObject, RawScu, read_file, sink
+from tests.interop.raw_scu import FileObject, RawScu, Sink, read_file, sink
 
 pytestmark = pytest.mark.interop
 
@@ -41,6 +42,10 @@ def send(node: Node, files: Sequence[FileObject]) -> None:
                 assert scu.store(item) == 0x0000, item.path
 
 
+def has(target: Sink, count: int) -> bool:
+    return target.count() >= count
+
+
 def test_every_valid_file_comes_out_byte_for_byte(node: Node, shared_data: Path) -> None:
     files = real_files(shared_data / "dicom" / "valid")
     with sink(sorted({item.transfer_syntax_uid for item in files})) as target:
@@ -52,7 +57,7 @@ def test_every_valid_file_comes_out_byte_for_byte(node: Node, shared_data: Path)
                 expected[item.sop_instance_uid].append((item.transfer_syntax_uid, item.data_set))
             send(node, batch)
             total = sum(map(len, expected.values()))
-            assert eventually(lambda total=total: target.count() >= total, 60), node.cli("deliveries", "list").stdout
+            assert eventually(partial(has, target, total), 60), node.cli("deliveries", "list").stdout
         for uid, versions in expected.items():
             assert target.received[uid] == versions, uid
         assert target.count() == total
