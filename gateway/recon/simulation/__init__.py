@@ -1,0 +1,1 @@
+"""Simulated scans with known truth, for the demonstration, the tests and the benchmarks. Pure; seeded."""
