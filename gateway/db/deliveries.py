@@ -250,7 +250,8 @@ def _plan(
         },
         where=begins_again,
     )
-    return conn.execute(upsert).rowcount
+    # Not the row count, which psycopg's dialect does not give for an INSERT.
+    return len(conn.execute(upsert.returning(deliveries.c.id)).all())
 
 
 def _changes(result: Result, moment: int, max_attempts: int) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class SweepHandler:
     def _delete_unreferenced(self, lease: Lease) -> int:
         with self._database.read() as conn:
             horizon = clock.to_datetime(clock.now(conn) - round(UNREFERENCED_S * jobs.SECOND))
-        old = (stored for stored in self._store.keys() if stored.modified_at < horizon)
+        old = filter(lambda stored: stored.modified_at < horizon, self._store.keys())
         count = 0
         for page in _pages(old, maintenance.MOST_KEYS):
             if lease.ending:
