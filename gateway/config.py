@@ -35,14 +35,16 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)?")
 _SECONDS = {None: 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
-def parse_duration(value: object) -> object:
-    """Seconds from a number or a text such as "90", "30 s", "10min", "2h" or "7d"."""
-    if not isinstance(value, str):
-        return value
+def parse_duration(value: str) -> float:
+    """Seconds from a text such as "90", "30 s", "10min", "2h" or "7d"; raises ValueError."""
     match = _DURATION.fullmatch(value.strip())
     if match is None:
         raise ValueError("a duration is a number with s, min, h or d, such as 30s or 2h")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
 
 
 def _ae_title(value: str) -> str:
@@ -71,7 +73,7 @@ def _table(value: object) -> object:
 
 
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
+Duration = Annotated[float, BeforeValidator(_duration), Field(ge=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Network = Annotated[ipaddress.IPv4Network | ipaddress.IPv6Network, BeforeValidator(ipaddress.ip_network)]
 

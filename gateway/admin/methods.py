@@ -25,6 +25,7 @@ def catalogue() -> dict[str, list[dict[str, Json]]]:
             for parameter in method.parameters
         ],
         "auto": [
-            {"kind": kind.value, "method": ", else ".join(names) or "none yet"} for kind, names in registry.choices().items()
+            {"kind": kind.value, "method": ", else ".join(names) or "none yet"}
+            for kind, names in registry.choices().items()
         ],
     }

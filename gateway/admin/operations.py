@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.admin import backups, database, deliveries, imports, jobs, peers, rules, scans, send, status, studies
+from gateway.admin import (
+    backups,
+    database,
+    deliveries,
+    imports,
+    jobs,
+    peers,
+    rule_test,
+    rules,
+    scans,
+    send,
+    status,
+    studies,
+)
 from gateway.admin.context import Context
 from gateway.admin.operation import Operation
 from gateway.admin.plain import Json
@@ -29,6 +42,7 @@ _FUNCTIONS: tuple[Callable[..., object], ...] = (
     peers.resume,
     peers.set_,
     peers.show,
+    rule_test.run,
     rules.add,
     rules.disable,
     rules.enable,
@@ -46,6 +60,7 @@ _FUNCTIONS: tuple[Callable[..., object], ...] = (
     scans.show,
     send.progress,
     send.queue,
+    status.acknowledge,
     status.report,
     studies.delete,
     studies.files,

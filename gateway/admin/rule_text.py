@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -100,12 +100,15 @@ def when_words(text: RuleText) -> str:
     return " OR ".join(" AND ".join(group) for group in text.when) or "always"
 
 
-def then_words(text: RuleText) -> str:
-    """The actions on one line."""
-    words = [f"send to {name}" for name in text.send]
-    if text.reconstruct is not None:
-        words.append(" ".join(["reconstruct by", text.reconstruct, *(f"{k}={v}" for k, v in text.set.items())]))
-    return ", ".join([*words, "stop"] if text.stop else words)
+def action_words(action: Action, peer_name: Callable[[int], str]) -> str:
+    """What one action does."""
+    match action:
+        case SendAction(peer_id):
+            return f"send to {peer_name(peer_id)}"
+        case ReconstructAction(method, parameters):
+            return " ".join(["reconstruct by", method, *(f"{name}={parameters[name]}" for name in sorted(parameters))])
+        case StopAction():
+            return "stop"
 
 
 def to_toml(texts: Iterable[RuleText]) -> str:

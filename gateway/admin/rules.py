@@ -14,12 +14,12 @@ from gateway.admin.names import Names
 from gateway.admin.rule_text import (
     Actions,
     RuleText,
+    action_words,
     build,
     describe,
     from_text,
     parse_actions,
     parse_groups,
-    then_words,
     to_toml,
     when_words,
 )
@@ -228,6 +228,6 @@ def _line(rule: Rule, names: Names) -> RuleLine:
         priority=rule.priority,
         enabled=rule.enabled,
         when=when_words(text),
-        then=then_words(text),
+        then=", ".join(action_words(action, names.peer) for action in rule.actions),
         command=render(rule, names.peer),
     )

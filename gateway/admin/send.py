@@ -8,7 +8,7 @@ from gateway.admin.context import Context
 from gateway.db import deliveries, jobs, peers, studies
 from gateway.db.connection import Connection
 from gateway.model.errors import UsageError
-from gateway.model.work import DeliveryState, JobKind
+from gateway.model.work import DeliveryState, JobKind, JobState
 
 # What a person asks for goes before what rules queued.
 PRIORITY = 100
@@ -25,7 +25,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How far it is; `error` is why the destination is not reached now, or what it said last."""
+    """How far it is; `error` is why nothing can be sent now, while the destination is not tried."""
 
     waiting: int
     sent: int
@@ -42,6 +42,7 @@ def queue(context: Context, uid: str, to: str) -> Queued:
             raise UsageError(f"{to} only sends to us: it has no address")
         ids = studies.instance_ids(connection, uid)
         deliveries.plan(connection, ids, peer.id, priority=PRIORITY, resend=True)
+        peers.try_again(connection, peer.id)
         return Queued(len(ids), peer.paused, context.live is not None)
 
     queued = context.database.write(work)
@@ -59,5 +60,5 @@ def progress(context: Context, uid: str, to: str) -> Sending:
         waiting=states[DeliveryState.WAITING],
         sent=states[DeliveryState.SENT],
         failed=states[DeliveryState.FAILED],
-        error=job.error if job is not None else "",
+        error=job.error if job is not None and job.state is JobState.READY else "",
     )

@@ -15,6 +15,7 @@ from enum import StrEnum
 from gateway.admin.context import Context, LiveStatus
 from gateway.admin.names import Names
 from gateway.db import counters, deliveries, findings, jobs, peers, scans
+from gateway.db.connection import Connection
 from gateway.jobs.route import UNMATCHED
 from gateway.model.peer import Peer
 from gateway.model.work import Job, JobKind, JobState, RawScan
@@ -23,6 +24,17 @@ from gateway.model.work import Job, JobKind, JobState, RawScan
 LOW_SPACE_BYTES = 5 * 1024**3
 # Enough to see what is wrong; `gateway jobs list` and its like have all of it.
 MAX_SHOWN = 5
+
+# What the kinds of findings mean; a kind that is not here stands for itself.
+FINDINGS: Mapping[str, str] = {
+    "uid-conflict": "two objects with one SOP Instance UID and other bytes; gateway studies show UID has the versions",
+    "patient-mismatch": "one patient ID with another name or birth date",
+    "study-two-patients": "one study under two patients, kept apart",
+    "no-study-uid": "objects without a Study Instance UID",
+    "job-error": "a job that fails and is tried again",
+    "rule-held": "a rule that cannot be evaluated: what it concerns is held",
+    "object-unreadable": "an object that the store does not give back; look with gateway db verify",
+}
 
 
 class Severity(StrEnum):
@@ -96,6 +108,16 @@ def report(context: Context) -> StatusReport:
         deliveries=_delivery_table(facts),
         unmatched=facts.unmatched,
     )
+
+
+def acknowledge(context: Context) -> int:
+    """Forget the findings, once an administrator has seen to them; what is still so is found again."""
+
+    def work(connection: Connection) -> int:
+        seen = findings.listing(connection)
+        return sum(findings.resolve(connection, finding.kind, finding.subject) for finding in seen)
+
+    return context.database.write(work)
 
 
 def _facts(context: Context) -> Facts:
@@ -190,7 +212,8 @@ def _findings(facts: Facts) -> Iterator[Problem]:
     for kind in sorted({finding.kind for finding in facts.findings}):
         of_kind = [finding for finding in facts.findings if finding.kind == kind]
         details = _some([f"{finding.subject}: {finding.detail}".rstrip(": ") for finding in of_kind])
-        yield Problem(Severity.WARNING, f"{len(of_kind)} × {kind}", details)
+        text = FINDINGS.get(kind, kind)
+        yield Problem(Severity.WARNING, f"{len(of_kind)} × {text}", details, "gateway status --acknowledge")
 
 
 def _scans(facts: Facts) -> Iterator[Problem]:

@@ -78,9 +78,14 @@ def status(
             help="For monitors: exit status 0 all right, 1 something needs attention, 2 the node does not do its work.",
         ),
     ] = False,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="Forget what was found odd in objects, once you have seen to it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say that everything is all right, or what is not: the cause, what waits, and the command that helps."""
+    if acknowledge:
+        call(ctx, "status.acknowledge")
     report = call(ctx, "status.report")
     if as_json:
         print_json(report)

@@ -200,7 +200,7 @@ def try_(
     if (file is None) == (since is None):
         raise typer.BadParameter("name one of --file and --since")
     where = None if file is None else str(file.absolute())
-    rows = call(ctx, "rules.test", name=name, file=where, since=since)
+    rows = call(ctx, "rule_test.run", name=name, file=where, since=since)
     print_rows(rows, TEST_COLUMNS, as_json=as_json, as_csv=as_csv, nothing="nothing came in since then")
 
 

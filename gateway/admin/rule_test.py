@@ -1,0 +1,73 @@
+"""`gateway rules test`: what a rule would do with a file, or with what came lately, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.admin.context import Context
+from gateway.admin.names import Names
+from gateway.admin.rule_text import action_words
+from gateway.config import parse_duration
+from gateway.db import clock, rules
+from gateway.jobs import rule_test
+from gateway.jobs.rule_test import Explanation
+from gateway.model.errors import MalformedData, UsageError
+from gateway.model.routing import Rule
+
+# What a rule looks at ends before the pixels; a file beyond this is no single object of the kinds that rules route.
+LARGEST_FILE = 4 * 1024**3
+SECOND = 1_000_000  # microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class TestLine:
+    """What the rule would do with one object; `matched` is None where it cannot be evaluated, and the object held."""
+
+    __test__ = False
+
+    subject: str
+    matched: bool | None
+    then: str
+    reason: str
+
+
+def run(context: Context, name: str, file: str | None = None, since: str | None = None) -> list[TestLine]:
+    """Evaluate a rule, enabled or not, on a file or on what came in since a duration ago, oldest first."""
+    with context.database.read() as connection:
+        rule, names = rules.get(connection, name), Names.read(connection)
+        if file is not None:
+            return list(_lines([_of_file(rule, Path(file))], names))
+        moment = clock.now(connection) - round(_seconds(since) * SECOND)
+        return list(_lines(rule_test.evaluate_since([rule], connection, moment), names))
+
+
+def _of_file(rule: Rule, path: Path) -> Explanation:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise UsageError(f"{path} is larger than {LARGEST_FILE} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    try:
+        return rule_test.evaluate_file([rule], data)
+    except MalformedData as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _lines(explanations: Iterable[Explanation], names: Names) -> Iterable[TestLine]:
+    for each in explanations:
+        (verdict,) = each.decision.verdicts or (None,)
+        if verdict is None:
+            yield TestLine(each.sop_instance_uid, False, "", "the rule does not concern such objects")
+            continue
+        then = ", ".join(action_words(planned.action, names.peer) for planned in each.decision.actions)
+        yield TestLine(each.sop_instance_uid, verdict.matched, then, verdict.reason)
+
+
+def _seconds(since: str | None) -> float:
+    try:
+        return parse_duration(since or "")
+    except ValueError as error:
+        raise UsageError(f"--since: {error}") from error
