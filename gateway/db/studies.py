@@ -224,9 +224,9 @@ def _tree_query(where: ColumnElement[bool]) -> Select[Any]:
         .where(where)
         .order_by(
             series.c.study_pk,
-            series.c.series_number,
+            series.c.series_number.nulls_last(),
             series.c.id,
-            instance_table.c.instance_number,
+            instance_table.c.instance_number.nulls_last(),
             instance_table.c.sop_instance_uid,
             instance_table.c.id,
         )
