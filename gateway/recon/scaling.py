@@ -23,6 +23,8 @@ _MILLIRADIANS = 1000.0
 # Where the scale is taken from data, its brightest pixel gets a quarter of the 16-bit range: finer than any noise, and
 # what comes later (a contrast agent) may be four times as bright.
 _PEAK = 16_383
+# A series that nowhere reaches this is empty; its scale would not fit into single precision.
+_NOTHING = 1e-30
 # Images that are held back for their scale: 500 of 256 × 256 pixels.
 _HELD_BYTES = 128 * 1024**2
 # The window ends where all but this share of the pixels is darker: vessels and fat may be brighter than the display.
@@ -88,7 +90,7 @@ class SeriesScaler:
         if not held:
             return
         peak = max(float(np.abs(image.data).max()) for image in held)
-        self._scale = _readable(_PEAK / peak) if peak else 1.0
+        self._scale = _readable(_PEAK / peak) if peak > _NOTHING else 1.0
         for image in held:
             yield self._scaled(image)
 

@@ -99,8 +99,9 @@ def test_phase_is_stored_in_milliradians() -> None:
     assert result.attributes["WindowWidth"] == ("6284",)
 
 
-def test_an_image_of_nothing_is_an_image() -> None:
-    (result,) = scaled(image(0.0))
+@pytest.mark.parametrize("value", [0.0, 1e-42])
+def test_an_image_of_nothing_is_an_image(value: float) -> None:
+    (result,) = scaled(image(value))
     assert not result.data.any()
     assert float(result.attributes["WindowWidth"][0]) >= 1
 
