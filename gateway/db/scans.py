@@ -84,21 +84,22 @@ def describe(conn: Connection, scan_id: int, description: Description) -> None:
 
 
 def seal(conn: Connection, scan_id: int, end: Seal) -> None:
-    """The bytes are durable under their key; from now on the scan is only read."""
-    conn.execute(
-        update(raw_scans)
-        .where(raw_scans.c.id == scan_id)
-        .values(
-            state=end.state,
-            spool_name="",
-            readouts=end.readouts,
-            size=end.stored.size,
-            digest=end.stored.digest,
-            store_key=end.stored.key,
-            identity=end.identity,
-            error=end.error[:MAX_ERROR_LENGTH],
-        )
-    )
+    """The bytes are durable under their key; from now on the scan is only read.
+
+    Without an error of its own the end leaves the one that a reconstruction has left by then.
+    """
+    values: dict[str, Any] = {
+        "state": end.state,
+        "spool_name": "",
+        "readouts": end.readouts,
+        "size": end.stored.size,
+        "digest": end.stored.digest,
+        "store_key": end.stored.key,
+        "identity": end.identity,
+    }
+    if end.error:
+        values["error"] = end.error[:MAX_ERROR_LENGTH]
+    conn.execute(update(raw_scans).where(raw_scans.c.id == scan_id).values(values))
 
 
 def lose(conn: Connection, scan_id: int, error: str) -> None:
@@ -213,6 +214,17 @@ def finish_run(conn: Connection, run_id: int, end: RunEnd) -> None:
     if end.parameters is not None:
         values["parameters"] = dict(end.parameters)
     conn.execute(update(recon_runs).where(recon_runs.c.id == run_id).values(values))
+
+
+def ran_before(conn: Connection, run_id: int, identity: str) -> bool:
+    """True when a scan of this identity was reconstructed by an earlier run than this one."""
+    statement = (
+        select(recon_runs.c.id)
+        .join(raw_scans, raw_scans.c.id == recon_runs.c.scan_pk)
+        .where(recon_runs.c.id < run_id, raw_scans.c.identity == identity)
+        .limit(1)
+    )
+    return conn.execute(statement).one_or_none() is not None
 
 
 def abandon_runs(conn: Connection, error: str) -> list[NewRun]:

@@ -9,6 +9,7 @@ start.
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ _log = structlog.get_logger()
 # The digest of a raw scan is that of its file alone: `sha256sum` of an export must agree with the index.
 _SALT = b""
 _CHUNK = 1 << 20
+# Several nodes may share an index; each recovers its own.
+_HERE = f"{platform.node()}:"
 _STOPPED = "this node stopped while the scan was arriving"
 _INTERRUPTED = "this node stopped during the reconstruction"
 
@@ -84,7 +87,8 @@ class ScanIntake:
         """Seal what a crash left, and ask again for reconstructions that it cut off; once, before anything arrives."""
         with self.database.read() as conn:
             left = scans.unsealed(conn)
-        recovered = [self._recover(scan, self.folder / name) for scan, name in left]
+        ours = [(scan, self.folder / name.removeprefix(_HERE)) for scan, name in left if name.startswith(_HERE)]
+        recovered = [self._recover(scan, path) for scan, path in ours]
         for path in self.folder.glob(f"*{SUFFIX}"):
             path.unlink()  # no header had come: there is no scan
         self.database.write(_repeat_interrupted_runs)
@@ -166,6 +170,7 @@ class IncomingScan:
 
     def __init__(self, intake: ScanIntake, spool: Spool, source: str, start: Phase) -> None:
         self.id: int | None = None
+        self.problem = ""  # why there will be no image, for the index
         self.summary = StreamSummary(spool.read)
         self._intake = intake
         self._spool = spool
@@ -198,9 +203,10 @@ class IncomingScan:
         Raises ProtocolViolation, LimitExceeded, MalformedData for what the sender did wrong; OutOfSpace, StoreFault.
         """
         self._spool.append(data)
-        frames = self._framer.feed(data)
-        for frame in frames:
+        frames = []
+        for frame in self._framer.frames(data):
             self.summary.add(frame)
+            frames.append(frame)
         return frames
 
     def describe(self, config: str, parameters: Mapping[str, str]) -> int:
@@ -212,7 +218,7 @@ class IncomingScan:
             scan_id = self.id
             database.write(lambda conn: scans.describe(conn, scan_id, description))
             return scan_id
-        media_type, source, name = MediaType.STREAM, self._source, self._spool.name
+        media_type, source, name = MediaType.STREAM, self._source, f"{_HERE}{self._spool.name}"
         self.id = database.write(
             lambda conn: scans.open_scan(
                 conn, media_type=media_type, source=source, spool_name=name, description=description
@@ -229,7 +235,7 @@ class IncomingScan:
             self.discard()
             return None
         self._spool.close()
-        return self._intake.seal(self.id, self._spool.path, self.summary, error, route=route)
+        return self._intake.seal(self.id, self._spool.path, self.summary, error or self.problem, route=route)
 
     def discard(self) -> None:
         """Forget a stream that never became a scan."""
@@ -296,7 +302,7 @@ def _read_again(path: Path) -> StreamSummary:
         try:
             while chunk := read(offset, _CHUNK):
                 offset += len(chunk)
-                for frame in framer.feed(chunk):
+                for frame in framer.frames(chunk):
                     summary.add(frame)
         except PeerFault as error:
             _log.warning("scan.recovered_in_part", reason=str(error))

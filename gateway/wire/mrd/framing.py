@@ -7,7 +7,7 @@ stream without keeping or decoding payloads: what a listener needs to know which
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -195,14 +195,17 @@ class Framer:
         Raises ProtocolViolation for unknown or misplaced messages and LimitExceeded for lengths above a cap; the
         stream cannot be followed after that. Bytes after CLOSE are a ProtocolViolation.
         """
-        frames: list[Frame] = []
+        return list(self.frames(data))
+
+    def frames(self, data: Bytes) -> Iterator[Frame]:
+        """The same one by one: those before a violation are given before it is raised. Take all."""
         view = memoryview(data)
         while len(view):
             view = view[self._take(view) :]
             if self._frame is not None and self._frame.end == self.offset:
-                frames.append(self._frame)
+                frame = self._frame
                 self._start_over()
-        return frames
+                yield frame
 
     def _take(self, view: memoryview) -> int:
         """Use up bytes of the current message: of its head while its end is unknown, then of its body."""

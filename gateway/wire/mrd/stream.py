@@ -39,12 +39,12 @@ class Decoder:
     def feed(self, data: Bytes) -> Iterator[Message]:
         """The messages that `data` completes; take all before feeding again.
 
-        Raises ProtocolViolation, LimitExceeded and MalformedData; the stream cannot be followed after that.
+        Those before a violation come before it is raised. Raises ProtocolViolation, LimitExceeded and MalformedData;
+        the stream cannot be followed after that.
         """
         self._buffer += data
-        frames = self._framer.feed(data)
         try:
-            for frame in frames:
+            for frame in self._framer.frames(data):
                 with memoryview(self._buffer)[frame.body - self._start : frame.end - self._start] as body:
                     message = decode(frame.id, body)
                 yield message

@@ -1,0 +1,99 @@
+"""From what a reconstruction process writes to DICOM objects: who made them, from what, and by which method.
+
+Pure but for what it is given: the messages of one run in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from gateway.dicom.derived import DerivedInstance, Provenance
+from gateway.dicom.mr_image import mr_images
+from gateway.jobs.recon_task import Failed, MethodChosen, ScanEnded, ScanIdentified, event_from_json
+from gateway.model.errors import NodeFault
+from gateway.model.mrd import Image, ScanHeader
+from gateway.wire.mrd.header import parse_header
+from gateway.wire.mrd.messages import Header, Message, Text
+
+# What reconstructions say of their images in the attributes.
+_PROFILE = "OrientationProfile"
+_PREVIEW = "Preview"
+_INCOMPLETE = "Incomplete"
+_TRUE = ("true",)
+
+Adjust = Callable[[ScanHeader], ScanHeader]
+
+
+def unchanged(header: ScanHeader) -> ScanHeader:
+    """The header as the scan has it."""
+    return header
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """An image and what its objects follow from, except for the number of the run."""
+
+    header: ScanHeader
+    image: Image
+    provenance: Provenance
+
+    def instances(self) -> Iterator[DerivedInstance]:
+        """The objects. Raises MalformedData, Unsupported."""
+        return mr_images(self.header, self.image, self.provenance)
+
+
+@dataclass(slots=True)
+class Derivation:
+    """Follows one run. `adjust` puts the header right by an administrator's hand before anything is derived."""
+
+    software_version: str
+    adjust: Adjust = unchanged
+    header: ScanHeader | None = None
+    method: MethodChosen | None = None
+    identity: str = ""
+    ended: ScanEnded | None = None
+
+    def images(self, messages: Iterable[Message]) -> Iterator[Derived]:
+        """The images of the run as they come. Raises what the process reports, NodeFault when it makes no sense."""
+        for message in messages:
+            if isinstance(message, Image):
+                yield self._derived(message)
+            elif isinstance(message, Header):
+                self.header = self.adjust(parse_header(message.xml))
+            elif isinstance(message, Text):
+                self._hear(message.text)
+            else:
+                raise NodeFault(f"the reconstruction process wrote {type(message).__name__}")
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Every parameter of the method as text."""
+        return {} if self.method is None else self.method.parameters
+
+    def _hear(self, text: str) -> None:
+        match event_from_json(text):
+            case MethodChosen() as method:
+                self.method = method
+            case ScanIdentified(identity):
+                self.identity = identity
+            case ScanEnded() as ended:
+                self.ended = ended
+            case Failed() as failed:
+                raise failed.error()
+
+    def _derived(self, image: Image) -> Derived:
+        if self.header is None or self.method is None or not self.identity:
+            raise NodeFault("the reconstruction process wrote an image before it said what it is of")
+        broken_off = self.ended is not None and bool(self.ended.missing)
+        provenance = Provenance(
+            scan_identity=self.identity,
+            method=self.method.method,
+            method_version=self.method.version,
+            parameters=self.method.parameters,
+            complete=not broken_off and image.attributes.get(_INCOMPLETE) != _TRUE,
+            orientation_profile=next(iter(image.attributes.get(_PROFILE, ())), "mrd"),
+            software_version=self.software_version,
+            preview=image.attributes.get(_PREVIEW) == _TRUE,
+        )
+        return Derived(self.header, image, provenance)

@@ -1,0 +1,245 @@
+"""The process in which raw data is decoded and reconstructed: `python -m gateway.jobs.recon_child PARENT`.
+
+It sees an open file, a socket to the node and its standard output, and neither database nor store. It does one task
+and ends; whatever goes wrong in it, by a hostile file or by a fault in a numerical library, the node lives on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.jobs.recon_input import Source, open_source
+from gateway.jobs.recon_task import (
+    MAX_TASK,
+    Event,
+    Failed,
+    MethodChosen,
+    Mode,
+    ScanEnded,
+    ScanIdentified,
+    Task,
+    event_to_json,
+)
+from gateway.model.errors import GatewayError, LimitHit, MalformedData, NodeFault, Unsupported
+from gateway.model.mrd import Acquisition, Image, ScanHeader
+from gateway.recon import pipeline, registry
+from gateway.recon.registry import AUTO
+from gateway.recon.resources import Resources
+from gateway.wire.mrd.completeness import Completeness
+from gateway.wire.mrd.header import parse_header
+from gateway.wire.mrd.identity import IdentityDigest
+from gateway.wire.mrd.messages import Close, Header, Message, Text
+from gateway.wire.mrd.stream import encode
+
+_NICE = 10
+_PR_SET_PDEATHSIG = 1
+_CONTROL = 0
+
+
+def main() -> None:
+    """Get ready, wait for the task, do it."""
+    _bind_to_parent(int(sys.argv[1]))
+    output = Output(_private_stdout())
+    registry.methods()  # imports cost a second: paid before there is a task
+    control = socket.socket(fileno=os.dup(_CONTROL))
+    data, descriptors, _, _ = socket.recv_fds(control, MAX_TASK, 1)
+    if not data or not descriptors:
+        return
+    task = Task.from_json(data)
+    _limit_memory(task.memory_limit)
+    with suppress(BrokenPipeError):  # the node no longer listens
+        perform(task, descriptors[0], control if task.live else None, output)
+
+
+class Output:
+    """The messages that leave this process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def send(self, message: Message) -> None:
+        """Write one message; waits while the node is busy with the last ones."""
+        view = memoryview(encode(message))
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def event(self, event: Event) -> None:
+        """Write one event."""
+        self.send(Text(event_to_json(event)))
+
+
+def perform(task: Task, descriptor: int, control: socket.socket | None, output: Output) -> None:
+    """Do a task; every failure becomes an event, and only success is closed."""
+    try:
+        with open_source(task.media_type, descriptor, control) as source:
+            _MODES[task.mode](task, source, output)
+    except GatewayError as error:
+        output.event(Failed(type(error).__name__, str(error)))
+    except MemoryError:
+        limit = task.memory_limit // 1024**2
+        output.event(Failed(LimitHit.__name__, f"the reconstruction needs more than its memory limit of {limit} MiB"))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a job ends here
+        output.event(Failed(NodeFault.__name__, f"the reconstruction failed: {type(error).__name__} {_place(error)}"))
+    else:
+        output.send(Close())
+
+
+def _reconstruct(task: Task, source: Source, output: Output) -> None:
+    xml = source.header_xml()
+    output.send(Header(xml))
+    header = parse_header(xml)
+    resolved = _resolve(task, header, output)
+    resources = Resources(task.memory_limit, task.workers) if task.memory_limit else Resources(workers=task.workers)
+    readouts = _Watched(header, source, output)
+    images = _Held(readouts, output)
+    for image in pipeline.execute(resolved, header, readouts, resources):
+        images.add(image)
+    readouts.exhaust()
+    images.release()
+    if not images.count:
+        raise MalformedData(f"no image could be made from {readouts.count} readouts")
+
+
+def _inspect(task: Task, source: Source, output: Output) -> None:
+    del task
+    xml = source.header_xml()
+    output.send(Header(xml))
+    readouts = _Watched(parse_header(xml), source, output)
+    readouts.exhaust()
+
+
+_MODES = {Mode.RECONSTRUCT: _reconstruct, Mode.INSPECT: _inspect}
+
+
+def _resolve(task: Task, header: ScanHeader, output: Output) -> pipeline.ResolvedRecon:
+    """The method and its parameters; says what they are."""
+    name = method_name(task.config, task.aliases)
+    method = registry.choose(header) if name == AUTO else registry.get(name)
+    known = {parameter.name for parameter in method.parameters}
+    hints = {key: value for key, value in task.hints.items() if key in known}
+    resolved = pipeline.resolve(method.name, header, hints | dict(task.parameters))
+    ignored = tuple(sorted(task.hints.keys() - known))
+    output.event(MethodChosen(method.name, method.version, resolved.canonical, ignored))
+    return resolved
+
+
+def method_name(config: str, aliases: Mapping[str, str]) -> str:
+    """The method that a configuration name stands for. Raises Unsupported with all that are known."""
+    name = aliases.get(config, config)
+    if name == AUTO or name in registry.methods():
+        return name
+    known = ", ".join((AUTO, *registry.methods(), *sorted(aliases)))
+    raise Unsupported(f"configuration {config[:64]!r} is not known; known are {known}")
+
+
+class _Watched:
+    """The readouts on their way into the reconstruction: their identity, number and completeness are told."""
+
+    def __init__(self, header: ScanHeader, source: Source, output: Output) -> None:
+        self.identified = False
+        self.count = 0
+        self._identity = IdentityDigest(header)
+        self._completeness = Completeness(header)
+        self._source = source
+        self._output = output
+        self._readouts = self._watch()
+
+    def __iter__(self) -> Iterator[Acquisition]:
+        return self._readouts
+
+    def exhaust(self) -> None:
+        """Read what the reconstruction left unread, so that the end is told in any case."""
+        for _ in self._readouts:
+            pass
+
+    def _watch(self) -> Iterator[Acquisition]:
+        for acquisition in self._source.acquisitions():
+            self.count += 1
+            self._completeness.add(acquisition)
+            self._identity.add(acquisition)
+            if self._identity.final and not self.identified:
+                self._identify()
+            yield acquisition
+        if not self.identified:
+            self._identify()
+        self._output.event(ScanEnded(self.count, self._source.broken or self._completeness.missing()))
+
+    def _identify(self) -> None:
+        self.identified = True
+        self._output.event(ScanIdentified(self._identity.hexdigest()))
+
+
+class _Held:
+    """Images on their way out: none leaves before the scan's identity, from which their UIDs follow, is known."""
+
+    def __init__(self, readouts: _Watched, output: Output) -> None:
+        self.count = 0
+        self._readouts = readouts
+        self._output = output
+        self._waiting: list[Image] = []
+
+    def add(self, image: Image) -> None:
+        self.count += 1
+        self._waiting.append(image)
+        if self._readouts.identified:
+            self.release()
+
+    def release(self) -> None:
+        for image in self._waiting:
+            self._output.send(image)
+        self._waiting.clear()
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception came from, without any value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1] if frames else None
+    return "" if last is None else f"in {Path(last.filename).name}:{last.lineno}"
+
+
+def _bind_to_parent(parent: int) -> None:
+    """Die with the node, give way to it, leave no file or core dump."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the line above
+        raise SystemExit(0)
+    os.nice(_NICE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def _limit_memory(limit: int) -> None:
+    """Let allocations fail beyond `limit` bytes of data more than there are now; code and files do not count."""
+    if limit:
+        ceiling = _data_size() + limit
+        resource.setrlimit(resource.RLIMIT_DATA, (ceiling, ceiling))
+
+
+def _data_size() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _private_stdout() -> int:
+    """The pipe to the node under a number that no library prints to."""
+    private = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    return private
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""Reconstructions, live and from the store: started in the sandbox, published, recorded and routed.
+
+Every run ends as DONE with its images or as FAILED with a reason that stands in the index, in the log and, for a live
+one, with the client.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from gateway.db import jobs, scans
+from gateway.db.engine import Database
+from gateway.db.scans import NewRun, RunEnd
+from gateway.ingest.door import Door
+from gateway.ingest.reconstruction import Deliver, ReconOutcome, ReconRequest
+from gateway.ingest.scan_files import MediaType
+from gateway.jobs.derivation import Derivation
+from gateway.jobs.handler import Lease, Result
+from gateway.jobs.publish import Journal, Publisher
+from gateway.jobs.recon_task import Task
+from gateway.jobs.sandbox import Run, Sandbox, never
+from gateway.model.errors import DatabaseFault, GatewayError, MalformedData, NodeFault, ShuttingDown, StoreFault
+from gateway.model.instance import Source
+from gateway.model.mrd import Image
+from gateway.model.work import Job, JobKind, RunState, ScanState
+from gateway.store.protocol import ObjectStore
+
+_log = structlog.get_logger()
+
+# A disk that is full or a database that is away may be back by then.
+_RETRY_S = 60.0
+_TRANSIENT = (StoreFault, DatabaseFault, ShuttingDown)
+
+
+def _nobody(_: Image) -> None:
+    """Nobody listens."""
+
+
+def _no_one() -> None:
+    """Nobody waits for follow-up jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstructor:
+    """Thread-safe. `aliases`: names that clients use → methods. `committed` is called when follow-up jobs exist."""
+
+    database: Database
+    store: ObjectStore
+    door: Door
+    sandbox: Sandbox
+    aliases: Mapping[str, str]
+    software_version: str
+    committed: Callable[[], None] = _no_one
+
+    def live(self, request: ReconRequest, path: Path, deliver: Deliver = _nobody) -> LiveRun:
+        """Start on a stream that is still arriving in the spool file `path`.
+
+        `deliver` gets each image before it is stored; it must not wait. Raises NodeFault when nothing could be
+        started.
+        """
+        run = self._begin(request)
+        try:
+            with _open(path) as descriptor:
+                process = self.sandbox.start(self._task(request, MediaType.STREAM, live=True), descriptor)
+        except GatewayError as error:
+            run.end(error)
+            raise
+        return LiveRun(run, process, deliver)
+
+    def stored(self, request: ReconRequest, ending: Callable[[], bool] = never) -> ReconOutcome:
+        """Reconstruct a sealed scan from the store, in the calling thread; `ending` says that it should stop.
+
+        Raises NotFoundError, DatabaseFault.
+        """
+        with self.database.read() as conn:
+            scan = scans.get(conn, request.scan_id)
+        run = self._begin(request)
+        try:
+            if scan.state is ScanState.RECEIVING or not scan.store_key:
+                raise MalformedData(f"raw scan {scan.id} has no data in the store")
+            with self.store.open(scan.store_key) as file:
+                process = self.sandbox.start(self._task(request, scan.media_type), file.fileno(), ending)
+        except GatewayError as error:
+            return run.end(error)
+        return run.follow(process, _nobody)
+
+    def _begin(self, request: ReconRequest) -> _RecordedRun:
+        given = {**request.hints, **request.parameters}
+        new = NewRun(request.scan_id, request.config, given, request.rule_id)
+        return _RecordedRun(self, request, self.database.write(lambda conn: scans.start_run(conn, new)))
+
+    def _task(self, request: ReconRequest, media_type: str, *, live: bool = False) -> Task:
+        settings = self.sandbox.settings
+        return Task(
+            media_type=media_type,
+            config=request.config,
+            aliases=self.aliases,
+            parameters=request.parameters,
+            hints=request.hints,
+            live=live,
+            memory_limit=settings.memory_limit,
+            workers=settings.threads,
+        )
+
+
+class _RecordedRun:
+    """A run that has its row in the index."""
+
+    def __init__(self, node: Reconstructor, request: ReconRequest, run_id: int) -> None:
+        self._node = node
+        self._request = request
+        self._derivation = Derivation(node.software_version)
+        self._publisher: Publisher | None = None
+        self.id = run_id
+        # True where nobody but a job of ours would do it again when this node is stopped.
+        self.repeat = False
+
+    def follow(self, process: Run, deliver: Deliver) -> ReconOutcome:
+        """Publish the images of a run as they come, and record how it ended. Raises DatabaseFault."""
+        try:
+            with closing(process.messages()) as messages, tempfile.TemporaryFile() as file:
+                for derived in self._derivation.images(messages):
+                    deliver(derived.image)
+                    if self._publisher is None:
+                        self._publisher = self._new_publisher(Journal(file))
+                    self._publisher.publish(derived)
+        except GatewayError as error:
+            return self.end(error)
+        except Exception as error:  # noqa: BLE001 - a job ends here
+            _log.error("recon.fault", run=self.id, where=traceback.format_tb(error.__traceback__))
+            return self.end(NodeFault(f"the images could not be stored: {type(error).__name__}"))
+        return self.end(None)
+
+    def end(self, error: GatewayError | None) -> ReconOutcome:
+        """Record the end, what the scan's row shows of it, and the jobs that follow, in one transaction."""
+        method, publisher, ended = self._derivation.method, self._publisher, self._derivation.ended
+        outcome = ReconOutcome(
+            run_id=self.id,
+            images=publisher.images if publisher is not None else 0,
+            method=method.method if method is not None else "",
+            series_instance_uids=tuple(publisher.series) if publisher is not None else (),
+            ignored=method.ignored if method is not None else (),
+            missing=ended.missing if ended is not None else "",
+            error=error,
+        )
+        end = RunEnd(
+            state=RunState.DONE if error is None else RunState.FAILED,
+            images=outcome.images,
+            run=publisher.run if publisher is not None else 1,
+            method=outcome.method,
+            method_version=method.version if method is not None else "",
+            parameters=method.parameters if method is not None else None,
+            series_instance_uid=next(iter(outcome.series_instance_uids), ""),
+            error="" if error is None else str(error),
+        )
+        self._node.database.write(lambda conn: self._record_end(conn, outcome, end))
+        self._node.committed()
+        log = _log.info if error is None else _log.warning
+        log("recon.ended", scan=self._request.scan_id, run=self.id, images=outcome.images, error=end.error)
+        return outcome
+
+    def _record_end(self, conn: Connection, outcome: ReconOutcome, end: RunEnd) -> None:
+        scan_id = self._request.scan_id
+        scans.finish_run(conn, self.id, end)
+        if not isinstance(outcome.error, ShuttingDown):  # a scan that was broken off says so itself
+            scans.set_error(conn, scan_id, end.error)
+        elif self.repeat:
+            payload = {"scan": scan_id, "method": self._request.config, "parameters": dict(self._request.parameters)}
+            jobs.request(conn, JobKind.RECONSTRUCT, f"scan:{scan_id}", payload)
+        for series_pk in scans.derived_series(conn, scan_id, outcome.series_instance_uids):
+            jobs.request(conn, JobKind.ROUTE, f"series:{series_pk}", {"series": series_pk})
+
+    def _new_publisher(self, journal: Journal) -> Publisher:
+        node, scan_id = self._node, self._request.scan_id
+        with node.database.read() as conn:
+            source = Source(address=scans.get(conn, scan_id).source)
+            repeated = scans.ran_before(conn, self.id, self._derivation.identity)
+        return Publisher(node.database, node.store, node.door, source, scan_id, journal if repeated else None)
+
+
+class LiveRun:
+    """A reconstruction of a scan that is still arriving; a thread of its own follows it."""
+
+    def __init__(self, run: _RecordedRun, process: Run, deliver: Deliver) -> None:
+        self._run = run
+        self._process = process
+        self._deliver = deliver
+        self._outcome: ReconOutcome | None = None
+        self._thread = threading.Thread(target=self._follow, name=f"recon-{run.id}", daemon=True)
+        self._thread.start()
+
+    def tell(self, complete: int) -> None:
+        """The spool file is complete up to this offset. Never waits."""
+        self._process.tell(complete)
+
+    def end(self, complete: int) -> None:
+        """The client has closed: nothing more comes."""
+        self._run.repeat = True
+        self._process.end(complete, closed=True)
+
+    def cancel(self) -> None:
+        """The scan is broken off: make no more images of it."""
+        self._process.cancel()
+
+    @property
+    def ended(self) -> bool:
+        """True when it has ended already, perhaps without waiting for the scan."""
+        return not self._thread.is_alive()
+
+    def wait(self) -> ReconOutcome:
+        """How it ended. Raises NodeFault when not even that could be recorded."""
+        self._thread.join()
+        if self._outcome is None:
+            raise NodeFault("the end of the reconstruction could not be recorded")
+        return self._outcome
+
+    def _follow(self) -> None:
+        try:
+            self._outcome = self._run.follow(self._process, self._deliver)
+        except DatabaseFault as error:
+            _log.error("recon.not_recorded", run=self._run.id, error=str(error))
+
+
+class ReconstructHandler:
+    """Handles jobs of the kind RECONSTRUCT: a stored scan, by rule, by an administrator or after a restart."""
+
+    def __init__(self, reconstructor: Reconstructor) -> None:
+        self._reconstructor = reconstructor
+
+    def __call__(self, job: Job, lease: Lease, /) -> Result:
+        outcome = self._reconstructor.stored(request_of(job.payload), lambda: lease.ending)
+        if outcome.error is None:
+            return Result(jobs.Done())
+        if isinstance(outcome.error, _TRANSIENT):
+            return Result(jobs.Retry(_RETRY_S, str(outcome.error)))
+        return Result(jobs.Failed(str(outcome.error)))
+
+
+def request_of(payload: Mapping[str, object]) -> ReconRequest:
+    """A request from a job's payload: `scan`, `method`, `parameters`, and `rule` or nothing."""
+    parameters, rule = payload.get("parameters"), payload.get("rule")
+    return ReconRequest(
+        scan_id=int(str(payload["scan"])),
+        config=str(payload.get("method") or "auto"),
+        parameters={str(k): str(v) for k, v in parameters.items()} if isinstance(parameters, Mapping) else {},
+        rule_id=int(str(rule)) if rule is not None else None,
+    )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreFault(f"raw scan: {error.strerror or error}") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
