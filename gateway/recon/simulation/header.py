@@ -81,8 +81,7 @@ def header_of(protocol: Protocol) -> ScanHeader:
 
 def header_xml(header: ScanHeader) -> str:
     """What a simulated header holds, as a document that is valid by ismrmrd.xsd."""
-    ElementTree.register_namespace("", _NAMESPACE)
-    root = ElementTree.Element(f"{{{_NAMESPACE}}}ismrmrdHeader")
+    root = ElementTree.Element("ismrmrdHeader", {"xmlns": _NAMESPACE})
     _add_children(root, _document(header))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
@@ -221,7 +220,7 @@ def _add_children(parent: ElementTree.Element, children: Mapping[str, _Node]) ->
     for name, child in children.items():
         several = not isinstance(child, (str, Mapping)) and isinstance(child, Sequence)
         for node in child if several else (child,):  # type: ignore[union-attr]
-            element = ElementTree.SubElement(parent, f"{{{_NAMESPACE}}}{name}")
+            element = ElementTree.SubElement(parent, name)
             if isinstance(node, Mapping):
                 _add_children(element, node)
             else:
