@@ -153,7 +153,7 @@ def _presentation_contexts(_: Product) -> Iterator[str]:
         ("SOP class", "UID", "Retired"),
         ((row.name, row.uid, "yes" if row.retired else "") for row in STORAGE_SOP_CLASSES.values()),
     )
-    yield "Not accepted, since these objects have no patient, study and series: " + (
+    yield "Accepted likewise, though these objects have no patient, study and series: " + (
         ", ".join(row.name for row in NON_PATIENT_SOP_CLASSES.values()) + "."
     )
     yield ""

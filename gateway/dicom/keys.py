@@ -22,6 +22,7 @@ _UIDS = {
     "study_instance_uid": (0x0020000D, "Study Instance UID"),
     "series_instance_uid": (0x0020000E, "Series Instance UID"),
 }
+_OPTIONAL = frozenset({"study_instance_uid", "series_instance_uid"})
 _TEXTS = {
     "study_date": 0x00080020,
     "series_date": 0x00080021,
@@ -69,10 +70,11 @@ def build_header(
 ) -> InstanceHeader:
     """`values`: tag → encoded value of the keys that the data set has. `header` is kept as it is.
 
-    Raises `MalformedData` naming the UID that is missing or illegal: without it the object cannot be indexed.
+    Raises `MalformedData` naming the UID that names nothing, or the SOP UID that is missing. Objects without a study
+    or series there are: non-patient objects, and what research software writes.
     """
     decoder = text_decoder(values.get(SPECIFIC_CHARACTER_SET, b""))
-    fields: dict[str, Any] = {field: _uid(values.get(tag, b""), name) for field, (tag, name) in _UIDS.items()}
+    fields: dict[str, Any] = {field: _uid(values.get(tag, b""), field, name) for field, (tag, name) in _UIDS.items()}
     for field, tag in _TEXTS.items():
         if tag in values:
             fields[field] = _text(values[tag], decoder)
@@ -85,8 +87,10 @@ def build_header(
     return InstanceHeader(header=header, header_transfer_syntax_uid=transfer_syntax_uid, **fields)
 
 
-def _uid(value: bytes, name: str) -> str:
+def _uid(value: bytes, field: str, name: str) -> str:
     text = value.decode("ascii", "replace").strip(" \0")
+    if not text and field in _OPTIONAL:
+        return ""
     if not text:
         raise MalformedData(f"{name} is missing or empty")
     if not is_usable(text):

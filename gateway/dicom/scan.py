@@ -1,8 +1,8 @@
 """The header scan: from the bytes of a data set to the keys of the index, without pydicom and without recursion.
 
 PS3.5 section 7. It reads the bytes as they come, in pieces of any size, keeps what belongs to the header, passes over
-everything else, and finds where a data set contradicts itself: a length beyond its end, a sequence or fragment that
-is never closed. Nesting costs a counter, so depth is only limited by the cap below.
+everything else, and finds where a data set contradicts itself. One that is cut off, by a length beyond its end or a
+sequence or fragment that is never closed, is still scanned: whether to keep it is the caller's to decide. Nesting costs a counter, so depth is only limited by the cap below.
 
 Taken as they are, because real senders write them: odd lengths, group lengths, unknown VRs, UN of undefined length
 (Implicit VR inside, PS3.5 6.2.2), elements out of order, trailing padding. The bytes are never changed.
@@ -11,6 +11,7 @@ Taken as they are, because real senders write them: odd lengths, group lengths, 
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from gateway.dicom.encoding import (
     IMPLICIT,
@@ -46,8 +47,8 @@ _STEP = 64 * 1024  # bytes that `scan` hands over at a time while the header las
 def scan(data: bytes | memoryview, transfer_syntax_uid: str, *, complete: bool) -> InstanceHeader:
     """The header of a data set.
 
-    `complete`: `data` is the whole data set, which must end where it says it ends; otherwise it is the beginning of
-    one and must reach the pixels (an object without pixels has to be complete).
+    `complete`: `data` is the whole data set; otherwise it is the beginning of one and must reach the pixels (an object
+    without pixels has to be complete).
 
     Raises `MalformedData` naming tag and offset, `LimitExceeded`, or `Unsupported` for a transfer syntax that is not
     in the table.
@@ -66,7 +67,7 @@ class HeaderScanner:
     """Scans a data set that arrives in pieces.
 
     Feed every piece in order; once the header is complete a piece costs next to nothing. At the end of the data set
-    `finish` checks that nothing is missing and gives the header. Whoever needs the header earlier takes `header` as
+    `finish` gives the header and says whether something is missing. Whoever needs the header earlier takes `header` as
     soon as `feed` has returned True.
     """
 
@@ -109,22 +110,25 @@ class HeaderScanner:
         return self._header()
 
     def finish(self) -> InstanceHeader:
-        """The data set is over. Raises `MalformedData` naming the element that is cut off or not closed."""
+        """The data set is over; where it ends within an element, the header's `cut_off` says which."""
         if self._inflater is not None:
             self._inflater.finish()
-        rest = len(self._buffer) - self._at
+        return replace(self._header(), cut_off=self._cut_off())
+
+    def _cut_off(self) -> str:
         if self._passing or self._depth:
-            raise MalformedData(
-                f"{self._where(self._open, self._open_at)}: the data set ends at offset"
-                f" {self._base + len(self._buffer)}, within this element"
-            )
-        if rest:
-            head = self._encoding.head_at(self._buffer, self._at)
-            if head is None:
-                raise MalformedData(f"{rest} bytes at offset {self._base + self._at} are no data element")
-            present = len(self._buffer) - head.value
-            raise MalformedData(f"{self._where(head, self._at)}: {head.length} bytes declared, {present} present")
-        return self._header()
+            return self._ends_within(self._open, self._open_at)
+        rest = len(self._buffer) - self._at
+        if not rest:
+            return ""
+        head = self._encoding.head_at(self._buffer, self._at)
+        if head is None:
+            return f"{rest} bytes at offset {self._base + self._at} are no data element"
+        return self._ends_within(head, self._at)
+
+    def _ends_within(self, head: Head, at: int) -> str:
+        end = self._base + len(self._buffer)
+        return f"{self._where(head, at)}: the data set ends at offset {end}, within this element"
 
     def _header(self) -> InstanceHeader:
         header = b"".join(self._kept)
@@ -137,17 +141,20 @@ class HeaderScanner:
 
     def _take(self, chunk: bytes | memoryview) -> None:
         if self._passing >= len(chunk):
-            self._passing -= len(chunk)
-            self._base += len(chunk)
+            self._pass(len(chunk))
             return
         fresh = bytes(chunk[self._passing :]) if self._passing else bytes(chunk)
-        self._base += self._passing
-        self._passing = 0
+        self._pass(self._passing)
         self._buffer = self._buffer + fresh if self._buffer else fresh
         while self._step():
             if self._depth == 0 and self._keeping:
                 self._run()
         self._trim()
+
+    def _pass(self, count: int) -> None:
+        self._passing -= count
+        self._base += count
+        self._open_at -= count
 
     def _trim(self) -> None:
         """Let go of what has been read, except the sequence that is still open and may be kept."""

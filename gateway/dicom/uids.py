@@ -16,7 +16,7 @@ IMPLEMENTATION_VERSION_NAME = "DICOMMRD_GW_01"
 """At most 16 characters (PS3.7 D.3.3.2.3)."""
 
 _LONGEST = 64
-_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_NAME = re.compile(r"[0-9A-Za-z._-]+")
 _FORM = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
 
 
@@ -26,11 +26,12 @@ def is_valid(uid: str) -> bool:
 
 
 def is_usable(uid: str) -> bool:
-    """True for a legal UID and for one that only has leading zeros, as old modalities and converters write them.
+    """True for a legal UID, and for what is none but names its object as well: leading zeros, hexadecimal digests.
 
-    Such a UID names its object as well as a legal one, so what a peer sends under it is taken and sent on unchanged.
+    Old modalities, converters and anonymisers write such UIDs. An object is taken and sent on under them unchanged,
+    and shown to the administrator; what holds any other character, a slash or NUL, is no name for anything.
     """
-    return len(uid) <= _LONGEST and _DOTTED.fullmatch(uid) is not None
+    return len(uid) <= _LONGEST and _NAME.fullmatch(uid) is not None
 
 
 def derived_uid(*parts: str | bytes) -> str:

@@ -125,7 +125,10 @@ class Coming:
 
 
 class Intake:
-    """One data set on its way in; ends with `finish` or `discard`. Not thread-safe."""
+    """One data set on its way in; ends with `finish` or `discard`. Not thread-safe.
+
+    `cut_off` says after `finish` in which element the data set ends; empty for a whole one.
+    """
 
     def __init__(self, door: Door, coming: Coming, scanner: HeaderScanner, incoming: Incoming) -> None:
         self._door = door
@@ -133,6 +136,7 @@ class Intake:
         self._scanner = scanner
         self._incoming = incoming
         self._size = 0
+        self.cut_off = ""
 
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes; the buffer may be used again at once.
@@ -148,11 +152,12 @@ class Intake:
     def finish(self) -> RecordOutcome:
         """The data set is over; when this returns, the object is on disk and in the index.
 
-        Raises `MalformedData` (also for a data set that is cut off), `DataSetMismatch`, `LimitExceeded`,
-        `OutOfSpace`, `StoreFault`, `DatabaseFault`; then nothing is kept, except after `CommitUnknown`.
+        Raises `MalformedData`, `DataSetMismatch`, `LimitExceeded`, `OutOfSpace`, `StoreFault`, `DatabaseFault`; then
+        nothing is kept, except after `CommitUnknown`.
         """
         try:
             header = self._scanner.finish()
+            self.cut_off = header.cut_off
             self._coming.check(header)
             return self._door.settle(self._coming, header, self._incoming)
         except BaseException:

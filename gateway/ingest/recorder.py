@@ -186,7 +186,7 @@ class Recorder:
             if _is_to_be_routed(waiting.new, one):
                 requests |= _requests(one, triggers)
             if one.outcome in _CHANGING:
-                _check_uids(conn, waiting.new.header)
+                _show_defects(conn, waiting.new.header)
         for key in sorted(requests):
             self._request(conn, key, *requests[key])
         return recorded
@@ -214,8 +214,8 @@ def _requests(recorded: Recorded, triggers: frozenset[Trigger]) -> dict[str, tup
     return {f"{trigger}:{pk}": (trigger.value, pk) for trigger, pk in rows.items() if trigger in asked}
 
 
-def _check_uids(conn: Connection, header: InstanceHeader) -> None:
-    """Illegal UIDs are kept as they are, and shown: PS3.5 9.1."""
+def _show_defects(conn: Connection, header: InstanceHeader) -> None:
+    """What is kept as it came though it should not be so: illegal UIDs (PS3.5 9.1), a data set that is cut off."""
     uids = {
         "Study Instance UID": header.study_instance_uid,
         "Series Instance UID": header.series_instance_uid,
@@ -224,3 +224,5 @@ def _check_uids(conn: Connection, header: InstanceHeader) -> None:
     wrong = [name for name, uid in uids.items() if uid and not is_valid(uid)]
     if wrong:
         raise_finding(conn, "uid-not-conformant", f"study {header.study_instance_uid}", ", ".join(wrong))
+    if header.cut_off:
+        raise_finding(conn, "object-cut-off", f"instance {header.sop_instance_uid}", header.cut_off)

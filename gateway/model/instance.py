@@ -58,7 +58,8 @@ class InstanceHeader:
 
     Keys that are absent or empty are the empty string; integers that are absent or malformed are None. `header` is
     the encoded data set up to the pixels with over-long values left out, in the transfer syntax
-    `header_transfer_syntax_uid` (the object's own, except that a deflated one is kept inflated).
+    `header_transfer_syntax_uid` (the object's own, except that a deflated one is kept inflated). `cut_off` names the
+    element in which the data set ends, empty for a whole one.
     """
 
     sop_class_uid: str
@@ -93,6 +94,7 @@ class InstanceHeader:
     number_of_frames: int | None = None
     rows: int | None = None
     columns: int | None = None
+    cut_off: str = ""
 
 
 @dataclass(frozen=True, slots=True)

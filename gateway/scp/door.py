@@ -8,7 +8,9 @@ from gateway.model.instance import Origin, RecordOutcome, Source
 
 
 class Intake(Protocol):
-    """One data set on its way in."""
+    """One data set on its way in. `cut_off`, after `finish`: the element in which the data set ends, else empty."""
+
+    cut_off: str
 
     def write(self, data: bytes | memoryview) -> None:
         """Take these bytes before returning. Raises OutOfSpace, StoreFault or LimitExceeded."""

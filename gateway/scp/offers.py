@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.dicom.sop_classes import STORAGE_SOP_CLASSES, VERIFICATION
+from gateway.dicom.sop_classes import NON_PATIENT_SOP_CLASSES, STORAGE_SOP_CLASSES, VERIFICATION
 from gateway.dicom.transfer_syntaxes import ACCEPTED, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.dicom.uids import is_usable
 from gateway.model.peer import Peer, Service
@@ -25,7 +25,7 @@ def offers_for(peer: Peer | None, *, accept_unknown: bool) -> Offers:
             return _VERIFICATION if Service.ECHO in services else None
         if Service.STORE not in services:
             return None
-        known = abstract_syntax in STORAGE_SOP_CLASSES
+        known = abstract_syntax in STORAGE_SOP_CLASSES or abstract_syntax in NON_PATIENT_SOP_CLASSES
         return _STORAGE if known or (accept_unknown and _may_be_storage(abstract_syntax)) else None
 
     return offer

@@ -37,6 +37,7 @@ from gateway.wire.dimse import Message
 _OUT_OF_RESOURCES = 0xA700
 _DATA_SET_MISMATCH = 0xA900
 _CANNOT_UNDERSTAND = 0xC000
+_DATA_SET_DOES_NOT_MATCH_SOP_CLASS = 0xB007
 
 _AFFECTED_SOP_CLASS_UID = 0x0000_0002
 _AFFECTED_SOP_INSTANCE_UID = 0x0000_1000
@@ -80,7 +81,7 @@ def store(context: ServiceContext, message: Message) -> None:
     message_id_of(message.command)
     answer = _refusal(context, message) or _take(context, message)
     context.association.skip_data_set()
-    if answer.status == SUCCESS:
+    if answer.status in (SUCCESS, _DATA_SET_DOES_NOT_MATCH_SOP_CLASS):
         context.state.instances += 1
     else:
         context.state.failures += 1
@@ -117,9 +118,12 @@ def _take(context: ServiceContext, message: Message) -> _Answer:
             source=context.source,
             origin=Origin.RECEIVED,
         )
-        return _OUTCOMES[_fill(intake, context)]
+        answer = _OUTCOMES[_fill(intake, context)]
     except _FAULT_TYPES as fault:
         return _answer_to(fault)
+    if intake.cut_off and answer.status == SUCCESS:
+        return _Answer(_DATA_SET_DOES_NOT_MATCH_SOP_CLASS, _comment(f"kept, but cut off: {intake.cut_off}"))
+    return answer
 
 
 def _fill(intake: Intake, context: ServiceContext) -> RecordOutcome:

@@ -37,9 +37,9 @@ def test_legal_is_what_pydicom_calls_valid(uid: str) -> None:
     assert is_valid(uid) is (UID(uid, 0).is_valid and uid != "")
 
 
-def test_leading_zeros_are_usable_and_nothing_else_that_is_illegal() -> None:
-    assert is_usable("1.2.003")
-    assert not any(map(is_usable, ["", "1..2", "../../x", "1.2.", "1.2\n", "1" * 65]))
+def test_what_names_an_object_is_usable_and_what_could_be_more_than_a_name_is_not() -> None:
+    assert all(map(is_usable, ["1.2.003", "0f" * 32, "1..2"]))
+    assert not any(map(is_usable, ["", "../../x", "1.2\n", "1.2\0", "1 2", "1" * 65]))
 
 
 @given(PARTS)

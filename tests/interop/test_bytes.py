@@ -16,6 +16,8 @@ from tests.interop.raw_scu import FileObject, RawScu, Sink, read_file, sink
 pytestmark = pytest.mark.interop
 
 CONTEXTS_AT_MOST = 100
+# Success, or, for a data set that is cut off, the warning that it does not match its SOP class.
+TAKEN = (0x0000, 0xB007)
 
 
 def real_files(folder: Path) -> list[FileObject]:
@@ -39,7 +41,7 @@ def send(node: Node, files: Sequence[FileObject]) -> None:
         contexts = [(item.sop_class_uid, item.transfer_syntax_uid) for item in batch]
         with RawScu(node.dicom_port, node.ae_title, contexts) as scu:
             for item in batch:
-                assert scu.store(item) == 0x0000, item.path
+                assert scu.store(item) in TAKEN, item.path
 
 
 def has(target: Sink, count: int) -> bool:

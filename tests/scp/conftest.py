@@ -27,6 +27,7 @@ class MemoryIntake:
     transfer_syntax_uid: str
     source: Source
     data: bytearray = field(default_factory=bytearray)
+    cut_off: str = ""
 
     def write(self, data: bytes | memoryview) -> None:
         if "write" in self.door.faults:
@@ -50,6 +51,7 @@ class MemoryDoor:
     kept: list[MemoryIntake] = field(default_factory=list)
     faults: dict[str, Exception] = field(default_factory=dict)
     outcome: RecordOutcome = RecordOutcome.ADDED
+    cut_off: str = ""
     begun: threading.Event = field(default_factory=threading.Event)
     discarded: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
@@ -66,7 +68,7 @@ class MemoryDoor:
             raise self.faults["begin"]
         assert origin is Origin.RECEIVED
         self.begun.set()
-        return MemoryIntake(self, sop_class_uid, sop_instance_uid, transfer_syntax_uid, source)
+        return MemoryIntake(self, sop_class_uid, sop_instance_uid, transfer_syntax_uid, source, cut_off=self.cut_off)
 
 
 StartScp = Callable[..., DicomScp]

@@ -172,6 +172,13 @@ def test_an_outcome_becomes_its_status(outcome: RecordOutcome, status: int, scp:
     assert store_by_pynetdicom(scp, dataset()).Status == status
 
 
+def test_what_was_kept_though_it_is_cut_off_is_answered_with_a_warning(scp: DicomScp, door: Any) -> None:
+    door.cut_off = "(7FE0,0010) at offset 80"
+    response = store_by_pynetdicom(scp, dataset())
+    assert response.Status == 0xB007
+    assert "cut off" in response.ErrorComment
+
+
 def receive_pdu(client: socket.socket) -> tuple[int, bytes]:
     """Type and body of the next PDU."""
     header = receive(client, 6)

@@ -1,0 +1,29 @@
+"""What a viewer shows of an object at first: its pixels through its own window (PS3.3 C.11.2.1.2.1), as 8 bits."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from gateway.model.errors import Unsupported
+
+
+def windowed(file: bytes) -> NDArray[np.uint8]:
+    """(rows, columns) uint8 of a monochrome DICOM file, of several frames the middle one.
+
+    Raises `Unsupported` for an object without monochrome pixels. Without a window its range of values is used.
+    """
+    dataset = pydicom.dcmread(BytesIO(file))
+    if "PixelData" not in dataset or dataset.SamplesPerPixel != 1:
+        raise Unsupported("only objects with monochrome pixels have a preview")
+    pixels = np.asarray(dataset.pixel_array, np.float64)
+    frame = pixels[len(pixels) // 2] if pixels.ndim == 3 else pixels
+    values = frame * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
+    low, high = values.min(), values.max()
+    center = float(dataset.get("WindowCenter", (low + high) / 2))
+    width = max(float(dataset.get("WindowWidth", high - low)), 2.0)
+    shown = ((values - (center - 0.5)) / (width - 1) + 0.5) * 255
+    return np.clip(shown, 0, 255).astype(np.uint8)

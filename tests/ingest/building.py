@@ -1,0 +1,71 @@
+"""Data sets, encoded by pydicom, and their way through a door."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from gateway.ingest.door import Door
+from gateway.model.instance import Origin, RecordOutcome, Source
+
+MR = "1.2.840.10008.5.1.4.1.1.4"
+EXPLICIT = "1.2.840.10008.1.2.1"
+IMPLICIT = "1.2.840.10008.1.2"
+SENDER = Source("SCANNER", "GATEWAY", "192.0.2.1")
+
+
+def encode(
+    uid: str = "1.2.3.1", *, transfer_syntax_uid: str = EXPLICIT, pixels: bytes = b"\1\2" * 64, **values: Any
+) -> bytes:
+    """A small MR Image; further keywords set elements, None removes them."""
+    dataset = Dataset()
+    defaults = {
+        "SOPClassUID": MR,
+        "SOPInstanceUID": uid,
+        "StudyInstanceUID": "1.2.3",
+        "SeriesInstanceUID": "1.2.3.4",
+        "PatientID": "P1",
+        "PatientName": "Roe^Jane",
+        "Modality": "MR",
+        "StudyDate": "20260115",
+        "Rows": 8,
+        "Columns": 8,
+        "BitsAllocated": 16,
+        "PixelRepresentation": 0,
+        "PixelData": pixels,
+    }
+    for keyword, value in (defaults | values).items():
+        if value is not None:
+            setattr(dataset, keyword, value)
+    file = io.BytesIO()
+    dataset.save_as(file, implicit_vr=transfer_syntax_uid == IMPLICIT, little_endian=True)
+    return file.getvalue()
+
+
+def give(
+    door: Door,
+    data: bytes,
+    uid: str = "1.2.3.1",
+    *,
+    sop_class_uid: str = MR,
+    transfer_syntax_uid: str = EXPLICIT,
+    origin: Origin = Origin.RECEIVED,
+    source: Source = SENDER,
+    route: bool = True,
+    step: int = 999,
+) -> RecordOutcome:
+    """Hand a data set to the door in pieces of `step` bytes."""
+    intake = door.begin(
+        sop_class_uid=sop_class_uid,
+        sop_instance_uid=uid,
+        transfer_syntax_uid=transfer_syntax_uid,
+        source=source,
+        origin=origin,
+        route=route,
+    )
+    view = memoryview(data)
+    for start in range(0, len(data), step):
+        intake.write(view[start : start + step])
+    return intake.finish()
