@@ -11,6 +11,9 @@ from typing import Protocol
 from gateway.config import Settings
 from gateway.db.engine import Database
 from gateway.ingest.door import Door
+from gateway.ingest.scans import ScanIntake
+from gateway.jobs.reconstruct import Reconstructor
+from gateway.jobs.sandbox import Sandbox
 from gateway.store.protocol import ObjectStore
 
 
@@ -38,6 +41,10 @@ class LiveStatus:
 
 class Live(Protocol):
     """The running node behind the control socket."""
+
+    @property
+    def ending(self) -> bool:
+        """True when the node takes nothing new."""
 
     def status(self) -> LiveStatus:
         """How the node is now."""
@@ -75,6 +82,9 @@ class Context:
     database: Database
     store: ObjectStore
     door: Door
+    scans: ScanIntake
+    sandbox: Sandbox
+    reconstructor: Reconstructor
     live: Live | None = None
     report: Report = silent
 

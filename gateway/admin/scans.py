@@ -27,6 +27,7 @@ class ScanLine:
     readouts: int
     size: int
     digest: str
+    store_key: str
     patient_id: str
     study_instance_uid: str
     accession_number: str
@@ -114,6 +115,7 @@ def _line(connection: Connection, scan: RawScan) -> ScanLine:
         readouts=scan.readouts,
         size=scan.size,
         digest=scan.digest,
+        store_key=scan.store_key,
         patient_id=scan.patient_id,
         study_instance_uid=scan.study_instance_uid,
         accession_number=scan.accession_number,

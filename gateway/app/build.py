@@ -22,6 +22,7 @@ from gateway.model.errors import NodeFault, UsageError
 from gateway.model.peer import Peer
 from gateway.model.routing import Trigger
 from gateway.scp.dicom import DicomScp
+from gateway.scp.mrd import MrdScp, MrdScpSettings
 from gateway.scp.settings import AccessMode, ScpSettings
 
 
@@ -57,7 +58,7 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
         bell = Bell()
         context = assemble(settings, home, database, triggers=triggers, committed=bell.ring)
         worker = _worker(context, bell) if Part.WORK in part else None
-        listeners = (_dicom(context, known_peers),) if Part.LISTEN in part else ()
+        listeners = (_dicom(context, known_peers), _mrd(context)) if Part.LISTEN in part else ()
         undo.pop_all()
     return Node(context, Parts(lock, listeners, worker, (known_peers, triggers)))
 
@@ -84,6 +85,16 @@ def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> BoundListener:
     except OSError as error:
         raise _unbound("dicom", dicom.host, dicom.port, error) from error
     return BoundListener("DICOM", f"as {dicom.ae_title}", scp, lambda: len(scp.associations))
+
+
+def _mrd(context: Context) -> BoundListener:
+    mrd = context.settings.mrd
+    told = MrdScpSettings(host=mrd.host, port=mrd.port, networks=mrd.access)
+    try:
+        scp = MrdScp(told, context.scans, context.reconstructor)
+    except OSError as error:
+        raise _unbound("mrd", mrd.host, mrd.port, error) from error
+    return BoundListener("MRD", "raw scans", scp, lambda: scp.connections)
 
 
 def _unbound(section: str, host: str, port: int, error: OSError) -> NodeFault:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gateway.admin.context import Context
 from gateway.jobs.forward import ForwardHandler, connector
 from gateway.jobs.handler import Handler
+from gateway.jobs.reconstruct import ReconstructHandler
 from gateway.jobs.route import RouteHandler
 from gateway.jobs.sweep import SweepHandler
 from gateway.model.work import JobKind
@@ -18,5 +19,6 @@ def handlers(context: Context) -> Mapping[JobKind, Handler]:
     return {
         JobKind.ROUTE: RouteHandler(database),
         JobKind.FORWARD: ForwardHandler(database, store, connector(dicom.ae_title, dicom.max_pdu)),
+        JobKind.RECONSTRUCT: ReconstructHandler(context.reconstructor),
         JobKind.SWEEP: SweepHandler(database, store),
     }

@@ -81,7 +81,9 @@ class Node:
         self._draining = False
 
     def start(self) -> None:
-        """Begin to work and to accept; every listener is bound since `build`."""
+        """Seal what a crash left, then begin to work and to accept; every listener is bound since `build`."""
+        self._context.scans.recover()
+        self._context.sandbox.warm_up()
         if self._parts.worker is not None:
             self._parts.worker.start()
         for listener in self._parts.listeners:
@@ -104,9 +106,15 @@ class Node:
         for thread in draining:
             thread.join(max(0.0, deadline + FAREWELL_S - time.monotonic()))
         self._control.close()
+        self._context.sandbox.close()
         self._context.database.close()
         self._parts.lock.release()
         log.info("node.ended", jobs_ended=whole)
+
+    @property
+    def ending(self) -> bool:
+        """True from the begin of the drain."""
+        return self._draining
 
     def status(self) -> LiveStatus:
         """How the node is now."""

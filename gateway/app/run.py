@@ -45,7 +45,7 @@ def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
 def ready_line(node: Node) -> str:
     """One line with "ready", what listens where, and who can connect."""
     listeners = node.status().listeners
-    places = ", ".join(f"{each.name} {each.accepts} on {each.host}:{each.port}" for each in listeners)
+    places = ", ".join(f"{each.name} on {each.host}:{each.port} ({each.accepts})" for each in listeners)
     alone = bool(listeners) and all(is_loopback(each.host) for each in listeners)
     reach = "; only this machine can connect" if alone else ""
     return f"ready: {places or 'working'}{reach}"

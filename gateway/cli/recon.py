@@ -74,25 +74,27 @@ def run(
         return
     if out is None:
         raise typer.BadParameter("say where the images go: --out DIR", param_hint="--out")
-    _to_folder(ctx, what, method, parameters, out, set_patient)
+    _to_folder(home_of(ctx), what, method, parameters, out, set_patient)
 
 
 def _conclude(run: dict[str, Any]) -> None:
+    if run["missing"]:
+        warn(f"the scan is incomplete: {run['missing']}")
     if run["error"]:
         warn(f"gateway: the reconstruction failed: {run['error']}")
         raise typer.Exit(1)
-    say(f"{run['images']} images by {run['method']} in series {run['series_instance_uid']}")
+    say(f"{run['images']} images by {run['method']} in series {', '.join(run['series_instance_uids'])}")
 
 
 def _to_folder(
-    ctx: typer.Context, what: str, method: str, parameters: dict[str, str], out: Path, set_patient: Path | None
+    home: Path, what: str, method: str, parameters: dict[str, str], out: Path, set_patient: Path | None
 ) -> None:
     from gateway.admin import offline
 
-    raw = Path(what) if not what.isdecimal() else offline.stored_scan(home_of(ctx), int(what))
+    raw = offline.stored_scan(home, int(what)) if what.isdecimal() else Path(what)
     if not raw.is_file():
         raise typer.BadParameter(f"no such file: {raw}", param_hint="FILE")
     with progress_bar("reconstructing") as report:
-        written = offline.reconstruct(raw, method, parameters, out, set_patient, report)
+        written = offline.reconstruct(home, raw, method, parameters, out, set_patient, report)
     for series in written:
-        say(f"{series.images} images by {series.method} in {series.folder}; preview {series.preview}")
+        say(f"{series.files} files in {series.folder}; preview: {series.preview}")
