@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
 
+from gateway.db import instances
+from gateway.db.engine import Database
+from gateway.ingest import verify
 from gateway.ingest.door import Door
-from gateway.model.instance import Origin, RecordOutcome, Source
+from gateway.ingest.verify import Checked
+from gateway.model.instance import Instance, Origin, RecordOutcome, Source
+from gateway.store.filesystem import FilesystemStore
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
+UIDS = tuple(f"1.2.3.{number}" for number in range(4))
 SENDER = Source("SCANNER", "GATEWAY", "192.0.2.1")
 
 
@@ -69,3 +77,26 @@ def give(
     for start in range(0, len(data), step):
         intake.write(view[start : start + step])
     return intake.finish()
+
+
+def instance_of(database: Database, uid: str) -> Instance:
+    """The newest version under this SOP Instance UID."""
+    with database.read() as conn:
+        return instances.by_sop_instance_uid(conn, uid)[0]
+
+
+def put_orphan(store: FilesystemStore) -> str:
+    """An object that no row names, as a crash leaves it behind; its key."""
+    incoming = store.begin(b"", b"")
+    incoming.write(b"left behind")
+    return incoming.commit().key
+
+
+def problems(database: Database, store: FilesystemStore) -> dict[str, Checked]:
+    """What `verify` finds wrong, by key."""
+    return {one.key: one for one in verify.verify(database, store) if one.problem is not None}
+
+
+def make_old(path: Path) -> None:
+    """As if the file had been put long ago."""
+    os.utime(path, (1_000_000, 1_000_000))

@@ -11,6 +11,7 @@ from gateway.db.engine import Database
 from gateway.ingest.door import Door
 from gateway.ingest.recorder import Recorder
 from gateway.store.filesystem import FilesystemStore
+from tests.ingest.building import UIDS, encode, give
 
 
 @pytest.fixture
@@ -33,3 +34,11 @@ def recorder(database: Database) -> Recorder:
 @pytest.fixture
 def door(store: FilesystemStore, recorder: Recorder) -> Door:
     return Door(store, recorder)
+
+
+@pytest.fixture
+def filled(door: Door) -> Door:
+    """A door through which four instances have come."""
+    for uid in UIDS:
+        give(door, encode(uid), uid)
+    return door

@@ -1,0 +1,85 @@
+"""gateway.ingest.rebuild: the index made anew from the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.db import instances, studies
+from gateway.db.engine import Database
+from gateway.dicom.sniff import FileKind
+from gateway.ingest.door import Door
+from gateway.ingest.rebuild import Rebuilder, RebuildOutcome
+from gateway.ingest.recorder import Recorder
+from gateway.model.instance import Source
+from gateway.store.filesystem import FilesystemStore
+from gateway.store.protocol import StoredKey
+from tests.ingest.building import UIDS, encode, give, instance_of, make_old, problems, put_orphan
+
+
+def _rebuild(store: FilesystemStore, url: str) -> tuple[Database, list[RebuildOutcome]]:
+    fresh = Database.open(url, create=True)
+    rebuilder = Rebuilder(fresh, store, Recorder(fresh))
+    return fresh, [one.outcome for one in rebuilder.run(rebuilder.find())]
+
+
+def test_the_index_is_made_anew(filled: Door, database: Database, store: FilesystemStore, tmp_path: Path) -> None:
+    fresh, outcomes = _rebuild(store, f"sqlite:///{tmp_path / 'fresh.db'}")
+    assert outcomes == [RebuildOutcome.ADDED] * len(UIDS)
+    for uid in UIDS:
+        before, after = instance_of(database, uid), instance_of(fresh, uid)
+        assert after.stored == before.stored
+        assert after.header == before.header
+        assert after.source == Source("SCANNER", "GATEWAY")
+        assert abs(after.received_at - before.received_at).total_seconds() < 60
+    with database.read() as old, fresh.read() as new:
+        assert studies.search(new, {}) == studies.search(old, {})
+    assert problems(fresh, store) == {}
+    fresh.close()
+
+
+def test_a_second_rebuild_changes_nothing(filled: Door, store: FilesystemStore, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'fresh.db'}"
+    _rebuild(store, url)[0].close()
+    fresh, outcomes = _rebuild(store, url)
+    assert outcomes == [RebuildOutcome.KNOWN] * len(UIDS)
+    fresh.close()
+
+
+def test_the_newest_version_is_current_again(door: Door, store: FilesystemStore, tmp_path: Path) -> None:
+    give(door, encode())
+    give(door, encode(pixels=bytes(128)))
+    with door.recorder.database.read() as conn:
+        older = instances.by_sop_instance_uid(conn, "1.2.3.1")[1]
+    make_old(tmp_path / "store" / older.stored.key)
+    fresh, _ = _rebuild(store, f"sqlite:///{tmp_path / 'fresh.db'}")
+    with fresh.read() as conn:
+        versions = instances.by_sop_instance_uid(conn, "1.2.3.1")
+    assert [one.stored.digest == older.stored.digest for one in versions] == [False, True]
+    assert [one.current for one in versions] == [True, False]
+    fresh.close()
+
+
+def test_what_is_damaged_or_foreign_is_named_and_left(filled: Door, store: FilesystemStore, tmp_path: Path) -> None:
+    damaged = tmp_path / "store" / instance_of(filled.recorder.database, UIDS[0]).stored.key
+    data = bytearray(damaged.read_bytes())
+    data[-5] ^= 1
+    damaged.write_bytes(data)
+    put_orphan(store)
+    fresh, outcomes = _rebuild(store, f"sqlite:///{tmp_path / 'fresh.db'}")
+    assert sorted(outcomes) == [RebuildOutcome.ADDED] * 3 + [RebuildOutcome.UNUSABLE] * 2
+    assert damaged.exists()
+    fresh.close()
+
+
+def test_raw_scans_are_handed_over(database: Database, store: FilesystemStore, recorder: Recorder) -> None:
+    incoming = store.begin(b"", b"")
+    incoming.write(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    key = incoming.commit().key
+    taken: list[tuple[str, FileKind]] = []
+
+    def take(stored: StoredKey, kind: FileKind) -> None:
+        taken.append((stored.key, kind))
+
+    rebuilder = Rebuilder(database, store, recorder, take)
+    assert [one.outcome for one in rebuilder.run(rebuilder.find())] == [RebuildOutcome.SCAN]
+    assert taken == [(key, FileKind.MRD_HDF5)]
