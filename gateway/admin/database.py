@@ -51,7 +51,7 @@ def verify(context: Context) -> Verified:
 
 def rebuild(context: Context) -> RebuildReport:
     """Index every object of the store that no row names."""
-    rebuilder = Rebuilder(context.database, context.store, context.door.recorder)
+    rebuilder = Rebuilder(context.database, context.store)
     objects = rebuilder.find()
     counts: Counter[str] = Counter()
     unusable: list[str] = []

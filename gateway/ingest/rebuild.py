@@ -21,7 +21,7 @@ from gateway.ingest.door import salt
 from gateway.ingest.files import ScannedFile, read_file_head, scan_file
 from gateway.ingest.recorder import Recorder
 from gateway.model.errors import PeerFault, StoreFault, Unsupported
-from gateway.model.instance import NewInstance, Origin, Source, StoredObject
+from gateway.model.instance import NewInstance, OnConflict, Origin, RecordOutcome, Source, StoredObject
 from gateway.store.protocol import ObjectStore, StoredKey
 
 
@@ -45,11 +45,13 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilder:
-    """`rebuild_scan(stored, kind)` takes raw scans back; without it they stay in the store, and no row names them."""
+    """`rebuild_scan(stored, kind)` takes raw scans back; without it they stay in the store, and no row names them.
+
+    Every version that is in the store was accepted once, so all are kept, whatever `dicom.on_conflict` says now.
+    """
 
     database: Database
     store: ObjectStore
-    recorder: Recorder
     rebuild_scan: Callable[[StoredKey, FileKind], None] | None = None
 
     def find(self) -> list[StoredKey]:
@@ -58,10 +60,11 @@ class Rebuilder:
 
     def run(self, objects: list[StoredKey]) -> Iterator[Rebuilt]:
         """Index these objects one by one. Raises `DatabaseFault`."""
+        recorder = Recorder(self.database, OnConflict.KEEP_BOTH)
         for stored in objects:
-            yield self._rebuild(stored)
+            yield self._rebuild(stored, recorder)
 
-    def _rebuild(self, stored: StoredKey) -> Rebuilt:
+    def _rebuild(self, stored: StoredKey, recorder: Recorder) -> Rebuilt:
         with self.database.read() as conn:
             if maintenance.referenced(conn, [stored.key]):
                 return Rebuilt(stored.key, RebuildOutcome.KNOWN)
@@ -71,24 +74,27 @@ class Rebuilder:
                 if kind is FileKind.DICOM:
                     head = read_file_head(file)
                     scanned = scan_file(file, salt(head.transfer_syntax_uid), head)
-                    return self._record(stored, scanned)
+                    return _record(recorder, stored, scanned)
             return self._other(stored, kind)
         except (PeerFault, Unsupported, StoreFault) as error:
             return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, str(error))
         except OSError as error:
             return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, error.strerror or type(error).__name__)
 
-    def _record(self, stored: StoredKey, scanned: ScannedFile) -> Rebuilt:
-        if scanned.digest not in stored.key:
-            return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, "other bytes than were received")
-        self.recorder.record(_instance(stored, scanned, stored.modified_at))
-        return Rebuilt(stored.key, RebuildOutcome.ADDED)
-
     def _other(self, stored: StoredKey, kind: FileKind) -> Rebuilt:
         if kind in (FileKind.UNKNOWN, FileKind.DICOM_BARE) or self.rebuild_scan is None:
             return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, f"{kind}: nothing that can be indexed here")
         self.rebuild_scan(stored, kind)
         return Rebuilt(stored.key, RebuildOutcome.SCAN)
+
+
+def _record(recorder: Recorder, stored: StoredKey, scanned: ScannedFile) -> Rebuilt:
+    if scanned.digest not in stored.key:
+        return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, "other bytes than were received")
+    outcome = recorder.record(_instance(stored, scanned, stored.modified_at))
+    if outcome is RecordOutcome.DUPLICATE:
+        return Rebuilt(stored.key, RebuildOutcome.KNOWN, "the same bytes under another key")
+    return Rebuilt(stored.key, RebuildOutcome.ADDED)
 
 
 def _instance(stored: StoredKey, scanned: ScannedFile, received_at: datetime) -> NewInstance:

@@ -9,7 +9,6 @@ from gateway.db.engine import Database
 from gateway.dicom.sniff import FileKind
 from gateway.ingest.door import Door
 from gateway.ingest.rebuild import Rebuilder, RebuildOutcome
-from gateway.ingest.recorder import Recorder
 from gateway.model.instance import Source
 from gateway.store.filesystem import FilesystemStore
 from gateway.store.protocol import StoredKey
@@ -18,7 +17,7 @@ from tests.ingest.building import UIDS, encode, give, instance_of, make_old, pro
 
 def _rebuild(store: FilesystemStore, url: str) -> tuple[Database, list[RebuildOutcome]]:
     fresh = Database.open(url, create=True)
-    rebuilder = Rebuilder(fresh, store, Recorder(fresh))
+    rebuilder = Rebuilder(fresh, store)
     return fresh, [one.outcome for one in rebuilder.run(rebuilder.find())]
 
 
@@ -71,7 +70,7 @@ def test_what_is_damaged_or_foreign_is_named_and_left(filled: Door, store: Files
     fresh.close()
 
 
-def test_raw_scans_are_handed_over(database: Database, store: FilesystemStore, recorder: Recorder) -> None:
+def test_raw_scans_are_handed_over(database: Database, store: FilesystemStore) -> None:
     incoming = store.begin(b"", b"")
     incoming.write(b"\x89HDF\r\n\x1a\n" + bytes(100))
     key = incoming.commit().key
@@ -80,6 +79,6 @@ def test_raw_scans_are_handed_over(database: Database, store: FilesystemStore, r
     def take(stored: StoredKey, kind: FileKind) -> None:
         taken.append((stored.key, kind))
 
-    rebuilder = Rebuilder(database, store, recorder, take)
+    rebuilder = Rebuilder(database, store, take)
     assert [one.outcome for one in rebuilder.run(rebuilder.find())] == [RebuildOutcome.SCAN]
     assert taken == [(key, FileKind.MRD_HDF5)]
