@@ -1,0 +1,164 @@
+"""The control socket: requests, progress, errors, limits, and homes with long names."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.admin import client, control
+from gateway.admin.context import Progress, Report
+from gateway.admin.control import ControlServer, socket_path
+from gateway.admin.home import SOCKET_NAME, HomeBusy, HomeLock
+from gateway.admin.plain import Json
+from gateway.model.errors import NotFoundError, UsageError
+
+Serve = Callable[[control.Invoke], None]
+
+
+@pytest.fixture
+def serve(home: Path) -> Iterator[Serve]:
+    """Starts a server with an operation of the test's own."""
+    servers: list[ControlServer] = []
+
+    def start(invoke: control.Invoke) -> None:
+        servers.append(ControlServer(home, invoke))
+        servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def echo(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+    return {"name": name, "arguments": dict(arguments)}
+
+
+def exchange(home: Path, line: bytes) -> dict[str, Json]:
+    """One line to the socket, the last line back."""
+    connection = client.connect(home)
+    assert connection is not None
+    with connection:
+        connection.sendall(line)
+        with connection.makefile("rb") as stream:
+            answer: dict[str, Json] = json.loads(list(stream)[-1])
+            return answer
+
+
+def test_a_call_goes_to_the_node_that_runs(home: Path, serve: Serve) -> None:
+    serve(echo)
+    assert client.call(home, "peers.add", {"name": "ü"}) == {"name": "peers.add", "arguments": {"name": "ü"}}
+
+
+def test_progress_comes_before_the_result(home: Path, serve: Serve) -> None:
+    def count(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+        for done in range(3):
+            report(Progress(done, 3, "files"))
+        return 3
+
+    serve(count)
+    heard: list[Progress] = []
+    assert client.call(home, "count", {}, heard.append) == 3
+    assert heard == [Progress(0, 3, "files"), Progress(1, 3, "files"), Progress(2, 3, "files")]
+
+
+def test_an_error_has_the_same_class_on_both_sides(home: Path, serve: Serve) -> None:
+    def fail(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+        raise NotFoundError("no peer is named 'x'")
+
+    serve(fail)
+    with pytest.raises(NotFoundError, match="no peer is named 'x'"):
+        client.call(home, "peers.show", {})
+
+
+def test_an_unexpected_error_is_named_without_its_text_and_the_server_lives_on(home: Path, serve: Serve) -> None:
+    def fail(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+        raise ValueError("DOE^JOHN")
+
+    serve(fail)
+    for _ in range(2):
+        answer = exchange(home, b'{"operation": "a", "arguments": {}}\n')
+        assert answer == {"error": {"kind": "NodeFault", "message": "internal error: ValueError"}}
+
+
+@pytest.mark.parametrize(
+    "line", [b"\n", b"[]\n", b'{"operation": 1, "arguments": {}}\n', b'{"operation": "a"}\n', b"\xff\n"]
+)
+def test_what_is_no_request_is_told_what_one_is(home: Path, serve: Serve, line: bytes) -> None:
+    serve(echo)
+    error = exchange(home, line)["error"]
+    assert isinstance(error, dict)
+    assert error["kind"] == "UsageError"
+    assert client.call(home, "a", {}) == {"name": "a", "arguments": {}}
+
+
+def test_a_request_without_end_is_refused_at_the_cap(home: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "MAX_REQUEST_BYTES", 1000)
+    serve(echo)
+    error = exchange(home, b"x" * 5000)["error"]
+    assert isinstance(error, dict)
+    assert error["kind"] == "LimitExceeded"
+
+
+def test_a_caller_that_hangs_up_does_not_stop_the_next(home: Path, serve: Serve) -> None:
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+        running.set()
+        assert go_on.wait(10)
+        return None
+
+    serve(slow)
+    connection = client.connect(home)
+    assert connection is not None
+    connection.sendall(b'{"operation": "a", "arguments": {}}\n')
+    assert running.wait(10)
+    connection.close()
+    go_on.set()
+    assert client.call(home, "b", {}) is None
+
+
+def test_only_the_owner_may_connect(home: Path, serve: Serve) -> None:
+    serve(echo)
+    assert stat.S_IMODE((home / SOCKET_NAME).stat().st_mode) == 0o600
+
+
+def test_a_socket_that_a_killed_node_left_is_no_node(home: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left, socket_path(home) as path:
+        left.bind(path)
+    assert client.connect(home) is None
+    assert client.call(home, "peers.list", {}) == []
+
+
+def test_a_home_whose_path_is_longer_than_a_unix_address(tmp_path: Path) -> None:
+    home = tmp_path / ("x" * 120) / ("y" * 120)
+    home.mkdir(parents=True)
+    server = ControlServer(home, echo)
+    server.start()
+    connection = client.connect(home)
+    assert connection is not None
+    connection.close()
+    server.close()
+    assert not (home / SOCKET_NAME).exists()
+
+
+def test_a_home_that_is_held_by_what_does_not_answer_is_said_to_be(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "HOME_WAIT_S", 0.0)
+    with HomeLock(home), pytest.raises(HomeBusy, match="does not answer"):
+        client.call(home, "peers.list", {})
+
+
+def test_arguments_are_checked_before_the_call(home: Path) -> None:
+    for arguments, told in [({"nam": "a"}, "nam"), ({"name": "a", "ae_title": "A", "port": "x"}, "port"), ({}, "name")]:
+        with pytest.raises(UsageError, match=told):
+            client.call(home, "peers.add", arguments)
+
+
+def test_an_unknown_operation_hints_at_versions(home: Path) -> None:
+    with pytest.raises(UsageError, match="same version"):
+        client.call(home, "peers.frobnicate", {})

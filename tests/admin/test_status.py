@@ -1,0 +1,113 @@
+"""What status says: the cause, what waits, and the command that helps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks.objects import TINY_16, write_study
+from gateway.admin import imports, peers, send, status, studies
+from gateway.admin.context import Context, Listener, LiveStatus
+from gateway.admin.status import Problem, Severity
+from gateway.db import counters, findings, jobs
+from gateway.jobs.route import UNMATCHED
+from gateway.model.work import JobKind
+
+
+class Running:
+    """A node that runs."""
+
+    ending = False
+
+    def status(self) -> LiveStatus:
+        listeners = (Listener("DICOM", "127.0.0.1", 11112, "as GATEWAY"),)
+        return LiveStatus(1, "0", datetime.now(UTC), listeners, 0, self.ending)
+
+    def wake(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass
+
+
+@pytest.fixture
+def running(context: Context) -> Context:
+    return replace(context, live=Running())
+
+
+def problems(context: Context, severity: Severity = Severity.WARNING) -> list[Problem]:
+    return [problem for problem in status.report(context).problems if problem.severity is severity]
+
+
+def test_a_healthy_node_is_all_right(running: Context) -> None:
+    report = status.report(running)
+    assert report.level == 0
+    assert report.summary[0] == "everything is all right"
+    assert "DICOM 127.0.0.1:11112" in report.summary[1]
+
+
+def test_a_node_that_does_not_run_is_critical(context: Context) -> None:
+    report = status.report(context)
+    assert report.level == 2
+    assert report.problems[0].command == "gateway serve"
+
+
+def test_a_destination_that_is_down_has_its_cause_and_its_next_try(running: Context, tmp_path: Path) -> None:
+    write_study(tmp_path / "study", TINY_16, 3)
+    imports.run(running, (str(tmp_path / "study"),))
+    (study,) = studies.list_(running, {})
+    peers.add(running, "pacs", "PACS", "10.0.0.5", 104)
+    send.queue(running, study.study_instance_uid, "pacs")
+    assert problems(running) == [], "what waits for a moment is no problem"
+    (job,) = running.database.write(lambda conn: jobs.claim(conn, [JobKind.FORWARD], lease_s=60))
+    running.database.write(lambda conn: jobs.settle(conn, job, jobs.Retry(60, "Connection refused")))
+    (problem,) = problems(running)
+    assert problem.text == "3 objects wait for pacs: Connection refused"
+    assert problem.details[0].startswith("the oldest since ")
+    assert problem.details[1].startswith("tried again at ")
+    assert problem.command == "gateway peers echo pacs"
+    assert status.report(running).deliveries == {"pacs": {"waiting": 3, "failed": 0, "sent": 0}}
+
+
+def test_a_paused_destination_is_a_note_with_the_way_back(running: Context) -> None:
+    peers.add(running, "pacs", "PACS", "10.0.0.5", 104)
+    peers.pause(running, "pacs")
+    (note,) = [each for each in problems(running, Severity.INFO) if "pacs" in each.text]
+    assert note.command == "gateway peers resume pacs"
+    assert status.report(running).level == 0
+
+
+def test_a_held_job_shows_why(running: Context) -> None:
+    running.database.write(lambda conn: jobs.request(conn, JobKind.ROUTE, "series:1", {}))
+    (job,) = running.database.write(lambda conn: jobs.claim(conn, [JobKind.ROUTE], lease_s=60))
+    running.database.write(lambda conn: jobs.settle(conn, job, jobs.Held("rule a: EchoTime cannot be read")))
+    (problem,) = problems(running)
+    assert problem.details == (f"job {job.id} (series:1): rule a: EchoTime cannot be read",)
+    assert status.report(running).level == 1
+
+
+def test_findings_are_told_in_words_until_they_are_acknowledged(running: Context) -> None:
+    for number in range(7):
+        uid = f"instance 1.2.{number}"
+        running.database.write(partial(findings.raise_finding, kind="uid-conflict", subject=uid))
+    (problem,) = problems(running)
+    assert problem.text.startswith("7 × two objects with one SOP Instance UID")
+    assert problem.details[-1] == "and 2 more"
+    assert status.acknowledge(running) == 7
+    assert problems(running) == []
+
+
+def test_what_matched_no_rule_is_counted(running: Context) -> None:
+    running.database.write(lambda conn: counters.add(conn, UNMATCHED, 3))
+    report = status.report(running)
+    assert (report.level, report.unmatched) == (0, 3)
+
+
+def test_a_full_disk_is_critical(running: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(running.store), "free_space", lambda self: 0)
+    (problem,) = problems(running, Severity.CRITICAL)
+    assert "no space" in problem.text
