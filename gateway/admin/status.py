@@ -16,7 +16,7 @@ from gateway.admin.context import Context, LiveStatus
 from gateway.admin.names import Names
 from gateway.db import counters, deliveries, findings, jobs, peers, scans
 from gateway.db.connection import Connection
-from gateway.jobs.route import UNMATCHED
+from gateway.jobs.route import HELD_FINDING, UNMATCHED
 from gateway.model.peer import Peer
 from gateway.model.work import Job, JobKind, JobState, RawScan
 
@@ -32,7 +32,8 @@ FINDINGS: Mapping[str, str] = {
     "study-two-patients": "one study under two patients, kept apart",
     "no-study-uid": "objects without a Study Instance UID",
     "job-error": "a job that fails and is tried again",
-    "rule-held": "a rule that cannot be evaluated: what it concerns is held",
+    "object-cut-off": "an object that ended before its end; it is kept as it came",
+    "uid-not-conformant": "UIDs that are none by the standard; they are kept as they came",
     "object-unreadable": "an object that the store does not give back; look with gateway db verify",
 }
 
@@ -209,7 +210,8 @@ def _jobs(facts: Facts) -> Iterator[Problem]:
 
 
 def _findings(facts: Facts) -> Iterator[Problem]:
-    for kind in sorted({finding.kind for finding in facts.findings}):
+    # What a rule holds is told by its job.
+    for kind in sorted({finding.kind for finding in facts.findings} - {HELD_FINDING}):
         of_kind = [finding for finding in facts.findings if finding.kind == kind]
         details = _some([f"{finding.subject}: {finding.detail}".rstrip(": ") for finding in of_kind])
         text = FINDINGS.get(kind, kind)

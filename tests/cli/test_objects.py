@@ -23,7 +23,7 @@ def study(gateway: Command, tmp_path: Path) -> str:
 
 def test_an_import_says_what_became_of_every_file(gateway: Command, study: str, tmp_path: Path) -> None:
     (tmp_path / "study" / "notes.txt").write_text("no DICOM")
-    (tmp_path / "study" / "cut.dcm").write_bytes((tmp_path / "study" / "000001.dcm").read_bytes()[:-100])
+    (tmp_path / "study" / "cut.dcm").write_bytes((tmp_path / "study" / "000001.dcm").read_bytes()[:200])
     done = gateway("import", str(tmp_path / "study"), "--json")
     assert done.status == 1
     outcomes = {Path(file["path"]).name: (file["outcome"], bool(file["error"])) for file in done.json["files"]}
