@@ -243,9 +243,9 @@ class Run:
         return NodeFault(f"the reconstruction process ended with status {status}")
 
     def _watch(self) -> None:
-        memory = self._settings.memory_limit + _RESIDENT_ALLOWANCE
+        memory = self._settings.memory_limit
         while not self._over.wait(_WATCH_S):
-            if self._process.resident > memory:
+            if self._process.resident > memory + _RESIDENT_ALLOWANCE:
                 self._stop(f"the reconstruction needs more than its memory limit of {memory // MIB} MiB")
             elif time.monotonic() > self._deadline:
                 self._stop(f"the reconstruction took longer than its time limit of {self._settings.time_limit_s:g} s")
