@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,10 @@ _CHUNK = 1 << 20
 _HERE = f"{platform.node()}:"
 _STOPPED = "this node stopped while the scan was arriving"
 _INTERRUPTED = "this node stopped during the reconstruction"
+
+
+def _unheard(_: Frame) -> None:
+    """Nobody wants to know."""
 
 
 def _nobody() -> None:
@@ -197,17 +201,15 @@ class IncomingScan:
         """True once the sender's CLOSE is there."""
         return self._framer.phase is Phase.CLOSED
 
-    def append(self, data: Bytes) -> Sequence[Frame]:
-        """Keep the next bytes; return the messages that they complete.
+    def append(self, data: Bytes, hear: Callable[[Frame], None] = _unheard) -> None:
+        """Keep the next bytes, and let `hear` know each message that they complete, also before a violation.
 
         Raises ProtocolViolation, LimitExceeded, MalformedData for what the sender did wrong; OutOfSpace, StoreFault.
         """
         self._spool.append(data)
-        frames = []
         for frame in self._framer.frames(data):
             self.summary.add(frame)
-            frames.append(frame)
-        return frames
+            hear(frame)
 
     def describe(self, config: str, parameters: Mapping[str, str]) -> int:
         """Record what is known once the header is there, and again when it changes; returns the scan's id."""

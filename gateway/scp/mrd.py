@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -175,9 +175,10 @@ class MrdSession:
             count = self._transport.receive_into(buffer, deadline)
             if not count:
                 raise ConnectionLost("the client ended the connection before its CLOSE")
-            frames = scan.append(view[:count])
-            reception.heard(frames)
-            if frames and reception.started:
+            before = scan.complete
+            scan.append(view[:count], reception.hear)
+            reception.progress()
+            if scan.complete > before and reception.started:
                 deadline = self._transport.now() + self._settings.idle_timeout_s
 
     def _conclude(self, scan: IncomingScan, reception: Reception, outbox: Outbox) -> None:
@@ -229,13 +230,15 @@ class Reception:
         self._awaiting_parameters = False
         self._reported = False
 
-    def heard(self, frames: Sequence[Frame]) -> None:
-        """Take the messages that have become complete. Raises DatabaseFault."""
-        for frame in frames:
-            if frame.id is MessageId.HEADER:
-                self._header()
-            elif self._awaiting_parameters:
-                self._reconstruct(frame)
+    def hear(self, frame: Frame) -> None:
+        """Take a message that has become complete. Raises DatabaseFault."""
+        if frame.id is MessageId.HEADER:
+            self._header()
+        elif self._awaiting_parameters:
+            self._reconstruct(frame)
+
+    def progress(self) -> None:
+        """More has come: the reconstruction may read on, and may have failed already."""
         if self._live is not None:
             self._live.tell(self._scan.complete)
             if self._live.ended:
