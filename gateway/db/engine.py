@@ -36,6 +36,7 @@ CACHE_KIB = 32 * 1024  # of the writing connection: the inner pages of every ind
 CHECKPOINT_PAGES = 4000  # 16 MiB of WAL: fewer checkpoints, each of which waits for two syncs
 READERS_KEPT = 8
 READERS_MOST = 128  # one an association or job thread
+POSTGRES_MOST = 32  # of the 100 connections that a server allows by default; several nodes share them
 RETRIES = 5
 # Below, a checkpoint can race with a commit of another connection and damage the file (sqlite.org/wal.html, 11.5);
 # one connection that does both is not touched by it.
@@ -60,7 +61,13 @@ class Database:
             self._writer = _sqlite_writer(self.url)
             self._reader = _sqlite_reader(self.url)
         else:
-            self._writer = create_sqlalchemy_engine(self.url, pool_size=READERS_KEPT, max_overflow=READERS_MOST)
+            self._writer = create_sqlalchemy_engine(
+                self.url,
+                pool_size=READERS_KEPT,
+                max_overflow=POSTGRES_MOST - READERS_KEPT,
+                pool_pre_ping=True,  # the server may have been restarted
+                hide_parameters=True,
+            )
             self._reader = self._writer.execution_options(postgresql_readonly=True)
         self._lock: AbstractContextManager[Any] = _WriteLock() if self.is_sqlite else nullcontext()
 
@@ -123,7 +130,7 @@ class Database:
             with self._reader.connect() as connection:
                 yield connection
         except self._errors() as error:
-            raise _fault(error) from error
+            raise _fault(error) from None
 
     def warnings(self) -> tuple[str, ...]:
         """What an administrator should know of this database; for `gateway status`."""
@@ -150,8 +157,8 @@ class Database:
                 return result
         except self._errors() as error:
             if _is_collision(error):
-                raise _Again from error
-            raise _fault(error) from error
+                raise _Again from None
+            raise _fault(error) from None
 
     def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
         try:
@@ -160,7 +167,7 @@ class Database:
             if _sql_state(error):  # PostgreSQL answered, so it did not commit
                 raise
             connection.invalidate()  # nobody knows what state it is in; the next transaction has a new one
-            raise CommitUnknown(f"commit: {_reason(error)}") from error
+            raise CommitUnknown(f"commit: {_reason(error)}") from None
 
     def _errors(self) -> tuple[type[Exception], ...]:
         """SQLAlchemy's errors, and the driver's where its connection is used directly."""
@@ -212,6 +219,7 @@ def _sqlite_writer(url: URL) -> Engine:
         pool_size=1,
         max_overflow=0,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
+        hide_parameters=True,
     )
     pragmas = (
         "journal_mode=WAL",
@@ -232,6 +240,7 @@ def _sqlite_reader(url: URL) -> Engine:
         pool_size=READERS_KEPT,
         max_overflow=READERS_MOST,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
+        hide_parameters=True,
     )
     _own_transactions(engine, ("query_only=ON", "wal_autocheckpoint=0"), "BEGIN")
     return engine
@@ -259,13 +268,15 @@ def _is_collision(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The driver's words without the statement's parameters, which hold patients' values."""
+    """What went wrong, without the values of the statement: PostgreSQL's own messages quote them."""
     origin = getattr(error, "orig", None) or error
-    state = _sql_state(error) or getattr(origin, "sqlite_errorname", "")
     if isinstance(origin, sqlite3.Error):
-        return f"{state}: {origin}" if state else str(origin)
-    return f"{type(origin).__name__} {state}".strip()
+        name = getattr(origin, "sqlite_errorname", "")
+        return f"{name}: {origin}" if name else str(origin)
+    constraint = getattr(getattr(origin, "diag", None), "constraint_name", None) or ""
+    return " ".join(filter(None, (type(origin).__name__, _sql_state(error), constraint)))
 
 
 def _fault(error: Exception) -> DatabaseFault:
+    """Raise it `from None`: a traceback that shows the driver's error shows patients' values."""
     return DatabaseFault(f"database: {_reason(error)}")

@@ -122,6 +122,8 @@ class Recorder:
         """Commit the head of the queue, which holds the caller's own instance, and hand on."""
         with self._lock:
             group, self._pending = self._pending[:LARGEST_GROUP], self._pending[LARGEST_GROUP:]
+        # In key order, so that nodes which share a database do not wait for each other in a circle.
+        group.sort(key=lambda waiting: waiting.new.header.sop_instance_uid)
         try:
             self._settle(group)
         finally:

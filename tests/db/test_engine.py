@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,17 @@ def test_a_statement_that_fails_is_a_fault_without_values(database: Database) ->
 
     with pytest.raises(DatabaseFault) as caught:
         database.write(work)
-    assert "ROE" not in str(caught.value)
+    assert "ROE" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_constraint_is_named_without_the_values(database: Database) -> None:
+    def work(conn: Connection) -> None:
+        for _ in range(2):
+            conn.execute(text("INSERT INTO patients (patient_id) VALUES (:p)"), {"p": "SECRET-7"})
+
+    with pytest.raises(DatabaseFault, match="patient_id") as caught:
+        database.write(work)
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_foreign_keys_and_durability_are_on(sqlite_database: Database) -> None:
