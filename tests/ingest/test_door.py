@@ -7,6 +7,7 @@ import io
 import os
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -15,6 +16,8 @@ from gateway.db import findings, instances, studies
 from gateway.db.engine import CommitUnknown, Database
 from gateway.ingest.door import Door
 from gateway.ingest.recorder import Recorder
+from gateway.ingest.sweep import sweep
+from gateway.ingest.verify import Problem
 from gateway.model.errors import (
     DatabaseFault,
     DataSetMismatch,
@@ -26,7 +29,7 @@ from gateway.model.errors import (
 )
 from gateway.model.instance import Instance, OnConflict, Origin, RecordOutcome
 from gateway.store.filesystem import FilesystemStore
-from tests.ingest.building import EXPLICIT, IMPLICIT, MR, SENDER, encode, give
+from tests.ingest.building import EXPLICIT, IMPLICIT, MR, SENDER, encode, give, problems
 
 
 def _versions(database: Database, uid: str = "1.2.3.1") -> list[Instance]:
@@ -226,6 +229,42 @@ def test_a_commit_that_nobody_knows_of_keeps_the_file(
         with pytest.raises(CommitUnknown):
             give(door, encode())
     assert len(_files(store)) == 1
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        (os, "write"),
+        (os, "fdatasync"),
+        (Path, "rename"),
+        (os, "fsync"),
+        (Database, "write"),
+        (FilesystemStore, "delete"),
+    ],
+    ids=lambda step: f"{step[0].__name__}.{step[1]}",
+)
+def test_an_end_at_any_step_loses_nothing_and_can_be_made_good(
+    door: Door, database: Database, store: FilesystemStore, monkeypatch: pytest.MonkeyPatch, step: tuple[Any, str]
+) -> None:
+    give(door, encode("1.2.3.1"), "1.2.3.1")
+
+    def crash(*_: object, **__: object) -> None:
+        raise Crash
+
+    uid = "1.2.3.1" if step[1] == "delete" else "1.2.3.2"  # only a duplicate's file is deleted again
+    with monkeypatch.context() as patched:
+        patched.setattr(*step, crash)
+        with pytest.raises(Crash):
+            give(door, encode(uid), uid)
+    assert {one.problem for one in problems(database, store).values()} <= {Problem.UNREFERENCED}
+    assert give(door, encode("1.2.3.2"), "1.2.3.2") is RecordOutcome.ADDED
+    sweep(database, store, older_than_s=-1)
+    assert problems(database, store) == {}
+    assert len(_files(store)) == 2
 
 
 def test_a_large_object_keeps_memory_small(door: Door) -> None:
