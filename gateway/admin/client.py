@@ -27,7 +27,7 @@ def call(home: Path, operation: str, arguments: Mapping[str, Any], report: Repor
     """The result of an operation on the node in `home`, as JSON values. Raises what the operation raises."""
     require(home)
     # The whole node's code, which a command does not load that only asks one.
-    from gateway.admin import operations
+    from gateway.admin import logs, operations
     from gateway.admin.assembly import opened
 
     deadline = time.monotonic() + HOME_WAIT_S
@@ -36,6 +36,7 @@ def call(home: Path, operation: str, arguments: Mapping[str, Any], report: Repor
         if connection is not None:
             with connection:
                 return _ask(connection, operation, arguments, report)
+        logs.configure_for_command()
         try:
             with opened(home, load(home)) as context:
                 return operations.invoke(replace(context, report=report), operation, arguments)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from gateway.config import FILE_NAME
 from gateway.model.errors import NodeFault, UsageError
 
 LOCK_NAME = "lock"
@@ -27,7 +28,11 @@ class HomeBusy(NodeFault):
 
 def require(home: Path) -> None:
     """Raise `UsageError` when `home` is no node's home."""
-    if not (home / "gateway.toml").is_file():
+    try:
+        found = (home / FILE_NAME).is_file()
+    except OSError as error:
+        raise UsageError(f"{home} cannot be read: {error.strerror}; use the node's user, or root") from error
+    if not found:
         raise UsageError(f"no node in {home}: run `gateway --home {home} init`, or name another home with --home")
 
 

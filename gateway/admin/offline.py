@@ -11,6 +11,7 @@ from gateway import __version__
 from gateway.admin import client
 from gateway.admin.assembly import sandbox_settings
 from gateway.admin.context import Progress, Report
+from gateway.admin.logs import configure_for_command
 from gateway.admin.preview import write_preview
 from gateway.config import load
 from gateway.dicom.part10 import read_head
@@ -56,6 +57,7 @@ def reconstruct(
     `set_patient`: a DICOM file whose patient and study the images get. Raises `UsageError`, `MalformedData`,
     `Unsupported`, `LimitHit`, `NodeFault`.
     """
+    configure_for_command()
     settings = load(home)
     adjust = _unchanged if set_patient is None else _patient_of(set_patient)
     with closing(Sandbox(sandbox_settings(settings))) as sandbox:

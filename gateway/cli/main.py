@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         output.warn(f"gateway: {error}")
         return MISUSED
-    except GatewayError as error:
+    except (GatewayError, OSError) as error:
         output.warn(f"gateway: {error}")
         return FAILED
     return status if isinstance(status, int) else DONE

@@ -58,8 +58,8 @@ def serve(
     most), and no acknowledged object is lost, however the node ends.
     """
     from gateway import app, config
+    from gateway.admin import logs
     from gateway.admin.home import require
-    from gateway.app import logs
 
     home = home_of(ctx)
     require(home)
