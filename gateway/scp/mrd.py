@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ import structlog
 
 from gateway.ingest.reconstruction import LiveReconstruction, ReconOutcome, ReconRequest, Reconstructs
 from gateway.ingest.scans import IncomingScan, ScanIntake
-from gateway.model.errors import ConnectionLost, DatabaseFault, GatewayError, ShuttingDown, StoreFault
+from gateway.model.errors import ConnectionLost, DatabaseFault, GatewayError, NodeFault, ShuttingDown, StoreFault
 from gateway.net.listener import Listener, ListenerSettings
 from gateway.net.transport import Transport
 from gateway.scp.mrd_outbox import Outbox
@@ -158,8 +159,11 @@ class MrdSession:
             self._receive(scan, reception)
         except GatewayError as error:
             self._break_off(scan, reception, outbox, error)
-            return
-        self._conclude(scan, reception, outbox)
+        except Exception as error:  # noqa: BLE001 - a session ends here, and what came is kept
+            _log.error("mrd.fault", scan=scan.id, where=traceback.format_tb(error.__traceback__))
+            self._break_off(scan, reception, outbox, NodeFault(f"a fault of this node: {type(error).__name__}"))
+        else:
+            self._conclude(scan, reception, outbox)
 
     def _start(self, request: ReconRequest, outbox: Outbox) -> LiveReconstruction:
         assert self._scan is not None  # noqa: S101 - a request names the scan that is arriving
@@ -183,14 +187,16 @@ class MrdSession:
 
     def _conclude(self, scan: IncomingScan, reception: Reception, outbox: Outbox) -> None:
         """Seal what is whole, wait for its images, say how it went."""
-        if self._live is not None:
-            self._live.end(scan.complete)
         try:
             sealed = scan.seal()
         except (StoreFault, DatabaseFault) as error:
             _log.error("mrd.not_sealed", scan=scan.id, error=str(error))
-            outbox.text(f"the raw data could not be kept: {error}")
+            outbox.text(f"error: the raw data could not be kept: {error}")
+            if self._live is not None:
+                self._live.cancel()
             return
+        if self._live is not None:
+            self._live.end(scan.complete)
         if sealed is None:
             outbox.text("nothing was kept: CLOSE came before a header")
         reception.report_end()
