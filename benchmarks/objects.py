@@ -58,6 +58,6 @@ def _dataset(shape: Shape) -> Dataset:
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit, dataset.PixelRepresentation = 15, 0
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.MediaStorageSOPClassUID = shape.sop_class_uid
+    dataset.file_meta.MediaStorageSOPClassUID = UID(shape.sop_class_uid)
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     return dataset

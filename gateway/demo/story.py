@@ -19,13 +19,15 @@ from gateway.model.mrd import Image
 from gateway.recon.simulation.protocol import Protocol
 from gateway.recon.simulation.scan import SimulatedScan, simulate
 from gateway.scu.association import Destination
-from gateway.scu.mrd import send_scan
+from gateway.scu.mrd import MrdServer, send
 from gateway.scu.store import store_all
+from gateway.wire.mrd.messages import Text
 
 PATIENCE_SECONDS = 60.0
 PROTOCOL = Protocol(slices=3, slice_spacing=18.0, oblique=True, matrix=(224, 192), field_of_view=(240.0, 206.0))
-# The truth differs from a noisy image by its noise: about 4 % at the simulated signal-to-noise ratio.
-LARGEST_ERROR = 0.08
+# Noise and the shading that whitening leaves in a root sum of squares cost some percent; a shifted, mirrored or
+# unfinished image is below 0.9.
+LEAST_CORRELATION = 0.97
 
 
 class StoryBrokenError(Exception):
@@ -77,9 +79,9 @@ class Story:
         readouts = len(scan.acquisitions)
         self._step(f"An MRI scanner streams a raw scan: {readouts} readouts of {PROTOCOL.coils} coils, with noise")
         begin = time.monotonic()
-        answer = list(send_scan("127.0.0.1", node.mrd_port, "auto", scan.header_xml, scan.acquisitions))
+        answer = list(send(MrdServer(port=node.mrd_port), scan.header_xml, scan.acquisitions))
         images = [message for message in answer if isinstance(message, Image)]
-        texts = [message for message in answer if isinstance(message, str)]
+        texts = [message.text for message in answer if isinstance(message, Text)]
         self._hold(len(images) == PROTOCOL.slices, f"{PROTOCOL.slices} images back on the connection", texts)
         self._say(
             f"{len(images)} images came back to the scanner {time.monotonic() - begin:.1f} s after the first byte"
@@ -107,19 +109,23 @@ class Story:
             pacs.command("studies", "export", study["study_instance_uid"], str(folder))
             paths = _in_order(folder)
             if study["study_instance_uid"] == STUDY_INSTANCE_UID:
-                self._picture("ct.png", [windowed(path) for path in paths], [path.stem[:8] for path in paths])
+                self._picture(
+                    "ct.png", [windowed(path) for path in paths], [f"slice {n + 1}" for n in range(len(paths))]
+                )
             else:
                 self._compare(paths, scan)
 
     def _compare(self, paths: Sequence[Path], scan: SimulatedScan) -> None:
-        truths = [_normalised(truth) for truth in scan.truth.reshape(-1, *scan.truth.shape[-2:])]
-        images = [_normalised(pydicom.dcmread(path).pixel_array.astype(np.float32)) for path in paths]
-        errors = [float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in zip(images, truths, strict=True)]
+        truths = list(scan.truth.reshape(-1, *scan.truth.shape[-2:]))
+        pairs = zip(paths, truths, strict=True)
+        agreement = [
+            float(np.corrcoef(pydicom.dcmread(path).pixel_array.ravel(), b.ravel())[0, 1]) for path, b in pairs
+        ]
         shown = list(_interleaved([windowed(path) for path in paths], [_grey(truth) for truth in truths]))
         captions = [text for n in range(len(paths)) for text in (f"slice {n + 1}: DICOM in the PACS", "truth")]
         self._picture("mr-reconstructed-and-truth.png", shown, captions)
-        self._hold(max(errors) < LARGEST_ERROR, f"differences from the truth under {LARGEST_ERROR:.0%}", errors)
-        self._say(f"the images differ from the truth by {max(errors):.1%} at most, which is the simulated noise")
+        self._hold(min(agreement) > LEAST_CORRELATION, f"a correlation above {LEAST_CORRELATION}", agreement)
+        self._say(f"their correlation with the truth is {min(agreement):.3f} or better")
 
     def _healthy(self, node: NodeProcess) -> None:
         self._step("The node is asked whether all is well")
@@ -162,12 +168,6 @@ def _in_order(folder: Path) -> list[Path]:
     """The files of a study by InstanceNumber."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
     return sorted(paths, key=lambda path: int(pydicom.dcmread(path, stop_before_pixels=True).InstanceNumber))
-
-
-def _normalised(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """With a mean square of one: the pixel values of the two have different units."""
-    normalised: NDArray[np.float32] = image / np.sqrt(np.mean(image**2))
-    return normalised
 
 
 def _grey(image: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from gateway.dicom.sop_classes import name
 from gateway.dicom.transcode import can_transcode, transcode
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.model.errors import LimitExceeded, MalformedData, ProtocolViolation, StoreFault, Unsupported
@@ -121,8 +122,8 @@ class StoreSession:
 
     def _refused(self, item: Outgoing) -> str:
         if self._peer.context_for(item.sop_class_uid) is None:
-            return f"the peer does not take SOP class {item.sop_class_uid}"
-        return f"the peer does not take transfer syntax {item.transfer_syntax_uid} for SOP class {item.sop_class_uid}"
+            return f"the peer does not take {name(item.sop_class_uid)} ({item.sop_class_uid})"
+        return f"the peer does not take {name(item.transfer_syntax_uid)} for {name(item.sop_class_uid)}"
 
 
 def store_all(

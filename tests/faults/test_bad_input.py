@@ -97,7 +97,7 @@ def test_a_hostile_uid_is_refused_and_makes_no_file(node: Node, item: FileObject
 def test_a_data_set_whose_uids_differ_from_the_commands_is_refused_with_a900(node: Node, item: FileObject) -> None:
     with RawScu(node.dicom_port, node.ae_title, [(item.sop_class_uid, item.transfer_syntax_uid)]) as scu:
         context_id = scu.contexts[item.sop_class_uid, item.transfer_syntax_uid]
-        scu.send_command(context_id, item.sop_class_uid, item.sop_instance_uid + ".9")
+        scu.send_command(context_id, item.sop_class_uid, "1.2.3.4")
         scu.send_data(context_id, item.data_set)
         assert scu.read_status() == 0xA900
 

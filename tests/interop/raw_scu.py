@@ -19,7 +19,14 @@ from typing import Any
 import pydicom
 from pydicom.filereader import _read_file_meta_info, read_preamble
 from pynetdicom import AE, _config, evt
+from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import _STORAGE_CLASSES as STORAGE_CLASSES
+from pynetdicom.sop_class import register_uid
+
+# Label Map Segmentation, Color Palette, and the retired Ultrasound Image Storage: real files are of these classes.
+NOT_IN_THE_TABLE = ("1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.1.1.6")
+for number, uid in enumerate(NOT_IN_THE_TABLE):
+    register_uid(uid, f"StorageClass{number}", StorageServiceClass)
 
 Context = tuple[str, str]  # SOP class UID, transfer syntax UID
 
@@ -203,7 +210,7 @@ def sink(transfer_syntaxes: Sequence[str], *, port: int = 0, ae_title: str = "SI
     _config.UNRESTRICTED_STORAGE_SERVICE = False
     entity = AE(ae_title=ae_title)
     entity.maximum_pdu_size = 0
-    for uid in {*STORAGE_CLASSES.values(), "1.2.840.10008.5.1.4.1.1.66.7"}:
+    for uid in {*STORAGE_CLASSES.values(), *NOT_IN_THE_TABLE}:
         entity.add_supported_context(uid, list(transfer_syntaxes))
     entity.add_supported_context("1.2.840.10008.1.1")
     target = Sink(port)

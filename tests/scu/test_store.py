@@ -153,8 +153,8 @@ def test_what_concerns_one_object_ends_up_in_its_outcome_and_the_others_go() -> 
         outcomes = {outcome.sop_instance_uid: outcome for outcome in store_all(destination, items)}
     jpeg, mr, broken, missing, sent = (outcomes[item.sop_instance_uid] for item in items)
     assert (jpeg.status, jpeg.stored) == (None, False)
-    assert jpeg.error == f"Unsupported: the peer does not take transfer syntax {JPEG} for SOP class {CT}"
-    assert mr.error == f"Unsupported: the peer does not take SOP class {MR}"
+    assert jpeg.error == "Unsupported: the peer does not take JPEG Baseline (Process 1) for CT Image Storage"
+    assert mr.error == f"Unsupported: the peer does not take MR Image Storage ({MR})"
     assert broken.error.startswith("MalformedData")
     assert missing.error.startswith("StoreFault")
     assert (sent.status, sent.stored) == (0, True)
