@@ -13,21 +13,20 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from gateway.ingest.scan_files import MediaType
 from gateway.jobs.recon_task import PROGRESS, Arrival
 from gateway.model.errors import LimitExceeded, MalformedData, ProtocolViolation
 from gateway.model.mrd import Acquisition
 from gateway.wire.mrd.framing import FILE
 from gateway.wire.mrd.hdf5 import open_raw_file
-from gateway.wire.mrd.messages import ConfigFile, ConfigText, Header, Message
+from gateway.wire.mrd.messages import Header, Message
 from gateway.wire.mrd.stream import Decoder
 
 _CHUNK = 1 << 20
 
 
 class Source(Protocol):
-    """Raw data from its beginning. `config` is known once the header is."""
-
-    config: str
+    """Raw data from its beginning."""
 
     def header_xml(self) -> str:
         """The header; waits for it. Raises MalformedData."""
@@ -78,7 +77,6 @@ class StreamSource:
     """The messages of an MRD stream."""
 
     def __init__(self, growing: Growing) -> None:
-        self.config = ""
         self._decoder = Decoder(FILE)
         self._messages = self._decoded(growing)
         self._violation = ""
@@ -87,10 +85,6 @@ class StreamSource:
         for message in self._messages:
             if isinstance(message, Header):
                 return message.xml
-            if isinstance(message, ConfigFile):
-                self.config = message.name.strip()
-            if isinstance(message, ConfigText):
-                self.config = message.text.strip()
         raise MalformedData("MRD stream: it ended before its header")
 
     def acquisitions(self) -> Iterator[Acquisition]:
@@ -114,7 +108,6 @@ class StreamSource:
 class FileSource:
     """An HDF5 file."""
 
-    config = ""
     broken = ""
 
     def __init__(self, xml: str, acquisitions: Callable[[], Iterator[Acquisition]]) -> None:
@@ -138,10 +131,9 @@ def _file(descriptor: int, control: socket.socket | None) -> Iterator[Source]:
         yield FileSource(file.header_xml, file.acquisitions)
 
 
-# The values of `gateway.ingest.scan_files.MediaType`, which this process does not import.
 _SOURCES: dict[str, Callable[[int, socket.socket | None], AbstractContextManager[Source]]] = {
-    "mrd-stream": _stream,
-    "mrd-hdf5": _file,
+    MediaType.STREAM: _stream,
+    MediaType.HDF5: _file,
 }
 
 

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -174,10 +175,12 @@ XML = small_scan.header_xml()
     ("data", "kind"),
     [
         (session(XML, []), MalformedData),
+        (session(XML, [replace(line, data=line.data[:0]) for line in READOUTS]), MalformedData),
+        (session(XML.partition("<encoding>")[0] + "</ismrmrdHeader>", READOUTS), MalformedData),
         (session(XML, [small_scan.with_data(line, complex("nan")) for line in READOUTS]), MalformedData),
         (session(XML.replace("<z>1</z>", "<z>65535</z>").replace("32<", "65535<"), READOUTS), None),
     ],
-    ids=["no readout", "not a number", "65535 cubed"],
+    ids=["no readout", "no coil", "no encoding", "not a number", "65535 cubed"],
 )
 def test_a_hopeless_scan_ends_as_an_error_that_names_what_is_wrong(
     make: Make, sandbox: Sandbox, intake: ScanIntake, data: bytes, kind: type[Exception] | None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.identity import scan_identity
 from gateway.wire.mrd.messages import Header, Message, Text
 from tests import small_scan
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -133,6 +137,27 @@ def test_killing_it_ends_the_run_and_the_next_one_works(sandbox: Sandbox, spool:
         with pytest.raises(NodeFault, match="SIGKILL"):
             list(run.messages())
     assert any(isinstance(message, Image) for message in messages(sandbox, spool))
+
+
+NODE = """
+import os, sys, time
+from gateway.jobs.recon_task import Task
+from gateway.jobs.sandbox import Sandbox
+run = Sandbox().start(Task("mrd-stream", config="auto", live=True), os.open(sys.argv[1], os.O_RDONLY))
+print("started", flush=True)
+time.sleep(60)
+"""
+
+
+def test_it_ends_with_the_node_that_is_killed(spool: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", NODE, str(spool)], cwd=ROOT, stdout=subprocess.PIPE) as node:
+        assert node.stdout is not None
+        assert node.stdout.readline() == b"started\n"
+        children = psutil.Process(node.pid).children()
+        assert children
+        node.kill()
+        gone, alive = psutil.wait_procs(children, timeout=10)
+    assert (len(gone), alive) == (len(children), [])
 
 
 def test_cancelling_ends_the_run(sandbox: Sandbox, spool: Path) -> None:
