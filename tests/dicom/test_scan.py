@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 import zlib
-import re
 from collections.abc import Iterator
 from io import BytesIO
 

@@ -33,7 +33,10 @@ Context = tuple[str, str]  # SOP class UID, transfer syntax UID
 
 @dataclass(frozen=True)
 class FileObject:
-    """A DICOM file's data set as it lies in the file."""
+    """A DICOM file's data set as it lies in the file.
+
+    One of odd length has a NUL behind it: fragments have even lengths (PS3.8 E.2), peers abort where they have not.
+    """
 
     path: Path
     sop_class_uid: str
@@ -49,6 +52,7 @@ def read_file(path: Path) -> FileObject:
         read_preamble(file, force=True)
         _read_file_meta_info(file)
         data_set = file.read()
+    data_set += b"\0" * (len(data_set) % 2)
     syntax = header.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian)
     return FileObject(path, str(header.SOPClassUID), str(header.SOPInstanceUID), str(syntax), data_set)
 
