@@ -6,8 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.admin.context import Context, Progress, Report
+from gateway.admin.context import Context
 from gateway.admin.home import HomeLock
+from gateway.admin.progress import Progress, Report
 from gateway.admin.setup import init
 from gateway.config import FILE_NAME, load
 from gateway.ingest import backup as copying

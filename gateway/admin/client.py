@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.admin.context import Progress, Report, silent
 from gateway.admin.control import socket_path
 from gateway.admin.home import HomeBusy, require
 from gateway.admin.plain import plain
+from gateway.admin.progress import Progress, Report, silent
 from gateway.config import load
 from gateway.model import errors
 from gateway.model.errors import GatewayError, NodeFault, UsageError
@@ -26,24 +26,28 @@ _RETRY_S = 0.1
 def call(home: Path, operation: str, arguments: Mapping[str, Any], report: Report = silent) -> Any:
     """The result of an operation on the node in `home`, as JSON values. Raises what the operation raises."""
     require(home)
-    # The whole node's code, which a command does not load that only asks one.
-    from gateway.admin import logs, operations
-    from gateway.admin.assembly import opened
-
     deadline = time.monotonic() + HOME_WAIT_S
     while True:
         connection = connect(home)
         if connection is not None:
             with connection:
                 return _ask(connection, operation, arguments, report)
-        logs.configure_for_command()
         try:
-            with opened(home, load(home)) as context:
-                return operations.invoke(replace(context, report=report), operation, arguments)
+            return _work(home, operation, arguments, report)
         except HomeBusy as error:
             if time.monotonic() >= deadline:
                 raise HomeBusy(f"{error}, which does not answer; is the node starting or stopping?") from error
             time.sleep(_RETRY_S)
+
+
+def _work(home: Path, operation: str, arguments: Mapping[str, Any], report: Report) -> Any:
+    """Do it in this process, which loads the code of the whole node: a command that only asks one does not."""
+    from gateway.admin import logs, operations
+    from gateway.admin.assembly import opened
+
+    logs.configure_for_command()
+    with opened(home, load(home)) as context:
+        return operations.invoke(replace(context, report=report), operation, arguments)
 
 
 def connect(home: Path) -> socket.socket | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from gateway.admin.progress import Report, silent
 from gateway.config import Settings
 from gateway.db.engine import Database
 from gateway.ingest.door import Door
@@ -54,23 +54,6 @@ class Live(Protocol):
 
     def forget(self) -> None:
         """Peers or rules have changed: read them again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an operation is. `total` is None where it is not known; `unit` names what is counted."""
-
-    done: int
-    total: int | None
-    unit: str
-
-
-Report = Callable[[Progress], None]
-
-
-def silent(progress: Progress) -> None:
-    """A report that nobody reads."""
-    del progress
 
 
 @dataclass(frozen=True, slots=True)

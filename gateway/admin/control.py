@@ -19,9 +19,9 @@ from pathlib import Path
 
 import structlog
 
-from gateway.admin.context import Progress, Report
 from gateway.admin.home import SOCKET_NAME
 from gateway.admin.plain import Json, plain
+from gateway.admin.progress import Progress, Report
 from gateway.model.errors import GatewayError, LimitExceeded, UsageError
 
 log = structlog.get_logger()

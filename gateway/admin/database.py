@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.admin.context import Context, Progress
+from gateway.admin.context import Context
+from gateway.admin.progress import Progress
 from gateway.ingest import verify as verifying
 from gateway.ingest.rebuild import Rebuilder, RebuildOutcome
 from gateway.ingest.verify import Checked, Problem

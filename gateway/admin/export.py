@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.admin import client
-from gateway.admin.context import Progress, Report
+from gateway.admin.progress import Progress, Report
 from gateway.config import load
 from gateway.model.errors import NodeFault
 from gateway.store.filesystem import FilesystemStore

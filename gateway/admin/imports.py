@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gateway.admin.context import Context, Progress
+from gateway.admin.context import Context
+from gateway.admin.progress import Progress
 from gateway.dicom.sniff import FileKind
 from gateway.ingest.importer import Imported, Importer, ImportOutcome, find_files
 from gateway.ingest.scans import ScanIntake

@@ -10,9 +10,9 @@ from pathlib import Path
 from gateway import __version__
 from gateway.admin import client
 from gateway.admin.assembly import sandbox_settings
-from gateway.admin.context import Progress, Report
 from gateway.admin.logs import configure_for_command
 from gateway.admin.preview import write_preview
+from gateway.admin.progress import Progress, Report
 from gateway.config import load
 from gateway.dicom.part10 import read_head
 from gateway.dicom.scan import scan

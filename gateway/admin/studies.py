@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.admin.context import Context, Progress
+from gateway.admin.context import Context
+from gateway.admin.progress import Progress
 from gateway.db import studies as table
 from gateway.db.connection import Connection
 from gateway.db.studies import DeletionPlan, StudySummary, StudyTree

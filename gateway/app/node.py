@@ -18,10 +18,11 @@ import structlog
 
 from gateway import __version__
 from gateway.admin import operations
-from gateway.admin.context import Context, Listener, LiveStatus, Report
+from gateway.admin.context import Context, Listener, LiveStatus
 from gateway.admin.control import ControlServer
 from gateway.admin.home import HomeLock
 from gateway.admin.plain import Json
+from gateway.admin.progress import Report
 from gateway.app.cached import Cached
 from gateway.jobs.worker import Worker
 

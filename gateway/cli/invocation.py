@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from gateway.admin.context import Report
+    from gateway.admin.progress import Report
 
 HOME_VARIABLE = "GATEWAY_HOME"
 
@@ -38,9 +38,9 @@ def home_of(ctx: typer.Context) -> Path:
 
 def call(ctx: typer.Context, operation: str, /, report: Report | None = None, **arguments: Any) -> Any:
     """Call an operation on the node, running or not; the result is JSON values."""
-    from gateway.admin import client, context
+    from gateway.admin import client, progress
 
-    return client.call(home_of(ctx), operation, arguments, report or context.silent)
+    return client.call(home_of(ctx), operation, arguments, report or progress.silent)
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gateway.admin.context import Progress, Report
+    from gateway.admin.progress import Progress, Report
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")]

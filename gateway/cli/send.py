@@ -11,7 +11,7 @@ from gateway.cli.invocation import call
 from gateway.cli.output import progress_bar, say, warn
 
 if TYPE_CHECKING:
-    from gateway.admin.context import Report
+    from gateway.admin.progress import Report
 
 POLL_S = 0.3
 
@@ -46,7 +46,7 @@ def send(
 
 
 def _follow(ctx: typer.Context, uid: str, to: str, report: Report) -> dict[str, Any]:
-    from gateway.admin.context import Progress
+    from gateway.admin.progress import Progress
 
     while True:
         state: dict[str, Any] = call(ctx, "send.progress", uid=uid, to=to)

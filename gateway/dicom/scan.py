@@ -2,7 +2,8 @@
 
 PS3.5 section 7. It reads the bytes as they come, in pieces of any size, keeps what belongs to the header, passes over
 everything else, and finds where a data set contradicts itself. One that is cut off, by a length beyond its end or a
-sequence or fragment that is never closed, is still scanned: whether to keep it is the caller's to decide. Nesting costs a counter, so depth is only limited by the cap below.
+sequence or fragment that is never closed, is still scanned: whether to keep it is the caller's to decide. Nesting
+costs a counter, so depth is only limited by the cap below.
 
 Taken as they are, because real senders write them: odd lengths, group lengths, unknown VRs, UN of undefined length
 (Implicit VR inside, PS3.5 6.2.2), elements out of order, trailing padding. The bytes are never changed.

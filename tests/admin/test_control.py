@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from gateway.admin import client, control
-from gateway.admin.context import Progress, Report
 from gateway.admin.control import ControlServer, socket_path
 from gateway.admin.home import SOCKET_NAME, HomeBusy, HomeLock
 from gateway.admin.plain import Json
+from gateway.admin.progress import Progress, Report
 from gateway.model.errors import NotFoundError, UsageError
 
 Serve = Callable[[control.Invoke], None]
