@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import __version__
@@ -14,6 +14,7 @@ from gateway.admin.logs import configure_for_command
 from gateway.admin.preview import write_preview
 from gateway.admin.progress import Progress, Report
 from gateway.config import load
+from gateway.dicom.derived_identity import identified_as
 from gateway.dicom.part10 import read_head
 from gateway.dicom.scan import scan
 from gateway.jobs.recon_files import WrittenImage, reconstruct_file
@@ -106,7 +107,7 @@ def _patient_of(path: Path) -> Callable[[ScanHeader], ScanHeader]:
         raise UsageError(f"{path}: {error.strerror}") from error
     except MalformedData as error:
         raise UsageError(f"{path}: {error}") from error
-    return lambda header: replace(header, subject=_subject(found), study=_study(found))
+    return lambda header: identified_as(header, _subject(found), _study(found))
 
 
 def _subject(found: InstanceHeader) -> Subject:

@@ -8,16 +8,18 @@ reported: a shortened identifier names somebody else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gateway.dicom import mr_values as values
 from gateway.dicom.uids import is_valid
-from gateway.model.mrd import ScanHeader
+from gateway.model.mrd import ScanHeader, Study, Subject
 
 # "0" is what the schema's integer holds when nobody gave a number.
 _NO_ACCESSION_NUMBER = "0"
 _SEXES = frozenset({"M", "F", "O"})
+_PATIENT_ID = "PatientID"
+_ACCESSION_NUMBER = "AccessionNumber"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ def identity_of(header: ScanHeader) -> Identity:
     )
 
 
+def identified_as(header: ScanHeader, subject: Subject, study: Study) -> ScanHeader:
+    """`header` with another patient and study; nothing of the former identity stays, in the user parameters neither."""
+    kept = {name: value for name, value in header.user.string.items() if name not in (_PATIENT_ID, _ACCESSION_NUMBER)}
+    return replace(header, subject=subject, study=study, user=replace(header.user, string=kept))
+
+
 def given_uid(value: str) -> str:
     """`value` when it is a UID that somebody can have been given, else the empty string.
 
@@ -79,7 +87,7 @@ def _identifying_values(header: ScanHeader) -> tuple[tuple[str, str, Callable[[s
     long = partial(values.identifier, limit=values.LO)
     subject, study = header.subject, header.study
     return (
-        ("PatientID", _user_string(header, "PatientID") or subject.id, long),
+        ("PatientID", _user_string(header, _PATIENT_ID) or subject.id, long),
         ("PatientName", subject.name, values.person_name),
         ("PatientBirthDate", subject.birth_date, values.date),
         ("PatientSex", subject.sex, _sex),
@@ -97,7 +105,7 @@ def _user_string(header: ScanHeader, name: str) -> str:
 
 def _accession_number(header: ScanHeader) -> str:
     number = header.study.accession_number.strip()
-    return _user_string(header, "AccessionNumber") or ("" if number == _NO_ACCESSION_NUMBER else number)
+    return _user_string(header, _ACCESSION_NUMBER) or ("" if number == _NO_ACCESSION_NUMBER else number)
 
 
 def _sex(value: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dicom.derived_identity import identity_of
+from gateway.dicom.derived_identity import identified_as, identity_of
 from gateway.model.mrd import Measurement, ScanHeader, Study, Subject, UserParameters
 
 
@@ -23,6 +23,15 @@ def test_user_parameters_come_before_the_header_s_digits() -> None:
 def test_the_header_s_own_values_without_them() -> None:
     identity = identity_of(ScanHeader((), subject=Subject(id="4"), study=Study(accession_number="24")))
     assert (identity.accession_number, identity.patient_id) == ("24", "4")
+
+
+def test_another_identity_replaces_that_of_the_user_parameters_too() -> None:
+    former = {"PatientID": "PX04A7Q", "AccessionNumber": "ACC24B00917", "Nucleus": "129Xe"}
+    header = ScanHeader((), subject=Subject(id="4"), user=UserParameters(string=former))
+    header = identified_as(header, Subject(id="OTHER"), Study())
+    identity = identity_of(header)
+    assert (identity.patient_id, identity.accession_number) == ("OTHER", "")
+    assert header.user.string == {"Nucleus": "129Xe"}
 
 
 def test_zero_is_no_accession_number() -> None:
