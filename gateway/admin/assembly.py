@@ -33,11 +33,12 @@ Triggers = Callable[[], frozenset[Trigger]]
 
 
 def assemble(
-    settings: Settings, home: Path, database: Database, *, triggers: Triggers, committed: Callable[[], None]
+    settings: Settings, home: Path, database: Database, *, triggers: Triggers, requested: Callable[[float], None]
 ) -> Context:
     """Store, doors and reconstruction around an open database.
 
-    `committed` is called when follow-up jobs were requested. The caller closes the sandbox.
+    `requested` is called when jobs were requested, with the seconds until one can be due. The caller closes the
+    sandbox.
     """
     reserve = settings.store.reserve
     store = FilesystemStore(settings.store.folder_in(home), reserve=reserve)
@@ -46,14 +47,15 @@ def assemble(
         on_conflict=settings.dicom.on_conflict,
         quiet=_quiet_times(settings),
         triggers=triggers,
-        committed=committed,
+        committed=requested,
     )
     door = Door(store, recorder, default_issuer=settings.dicom.default_issuer)
     sandbox = Sandbox(sandbox_settings(settings))
     inspect = partial(inspect_file, sandbox)
-    scans = ScanIntake(database, store, home / SPOOL_NAME, inspect, reserve=reserve, committed=committed)
+    at_once = partial(requested, 0.0)
+    scans = ScanIntake(database, store, home / SPOOL_NAME, inspect, reserve=reserve, committed=at_once)
     aliases = settings.mrd.aliases
-    reconstructor = Reconstructor(database, store, door, sandbox, aliases, __version__, committed)
+    reconstructor = Reconstructor(database, store, door, sandbox, aliases, __version__, at_once)
     return Context(home, settings, database, store, door, scans, sandbox, reconstructor)
 
 
@@ -75,7 +77,7 @@ def opened(home: Path, settings: Settings) -> Iterator[Context]:
     with HomeLock(home):
         database = Database.open(settings.database.url_in(home))
         try:
-            context = assemble(settings, home, database, triggers=lambda: triggers_of(database), committed=_nobody)
+            context = assemble(settings, home, database, triggers=lambda: triggers_of(database), requested=_nobody)
             with closing(context.sandbox):
                 yield context
         finally:
@@ -88,5 +90,5 @@ def triggers_of(database: Database) -> frozenset[Trigger]:
         return rules.triggers_in_use(connection)
 
 
-def _nobody() -> None:
+def _nobody(_: float) -> None:
     """No worker waits in this process."""

@@ -56,7 +56,7 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
         known_peers: Cached[list[Peer]] = Cached(lambda: _read_peers(database))
         triggers: Cached[frozenset[Trigger]] = Cached(lambda: triggers_of(database))
         bell = Bell()
-        context = assemble(settings, home, database, triggers=triggers, committed=bell.ring)
+        context = assemble(settings, home, database, triggers=triggers, requested=bell.ring)
         worker = _worker(context, bell) if Part.WORK in part else None
         listeners = (_dicom(context, known_peers), _mrd(context)) if Part.LISTEN in part else ()
         undo.pop_all()
@@ -66,7 +66,7 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
 def _worker(context: Context, bell: Bell) -> Worker:
     context.database.write(sweep.request)
     worker = Worker(context.database, handlers(context))
-    bell.answer_with(worker.wake)
+    bell.answer_with(lambda delay_s: worker.wake(delay_s=delay_s))
     return worker
 
 

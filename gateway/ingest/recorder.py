@@ -37,6 +37,10 @@ class QuietTimes:
     study_s: float = 300.0
     force_s: float = 3600.0
 
+    def of(self, trigger: Trigger) -> float:
+        """Seconds that a rule with this trigger waits."""
+        return {Trigger.INSTANCE: 0.0, Trigger.SERIES: self.series_s, Trigger.STUDY: self.study_s}[trigger]
+
 
 @dataclass(frozen=True, slots=True)
 class Groups:
@@ -77,13 +81,16 @@ def _every_trigger() -> frozenset[Trigger]:
 
 @dataclass(slots=True)
 class Recorder:
-    """Thread-safe. `triggers`: those that an enabled rule has, asked once a group. `committed` is called after each."""
+    """Thread-safe. `triggers`: those that an enabled rule has, asked once a group.
+
+    `committed` is called after each group, with the seconds until a job that it requested can be due.
+    """
 
     database: Database
     on_conflict: OnConflict = OnConflict.KEEP_BOTH
     quiet: QuietTimes = QuietTimes()
     triggers: Callable[[], frozenset[Trigger]] = _every_trigger
-    committed: Callable[[], None] = lambda: None
+    committed: Callable[[float], None] = lambda _: None
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _pending: list[_Waiting] = field(default_factory=list, init=False)
     _led: bool = field(default=False, init=False)
@@ -178,7 +185,7 @@ class Recorder:
         before = self._groups
         largest = max(before.largest, len(group))
         self._groups = Groups(before.groups + 1, before.instances + len(group), largest)
-        self.committed()
+        self.committed(min(self.quiet.of(trigger) for trigger in triggers | {Trigger.SERIES}))
 
     def _write(self, conn: Connection, group: Sequence[_Waiting], triggers: frozenset[Trigger]) -> list[Recorded]:
         """The transaction: rows, findings and follow-up jobs."""
@@ -194,7 +201,7 @@ class Recorder:
         return recorded
 
     def _request(self, conn: Connection, key: str, level: str, pk: int) -> None:
-        delay_s = {"instance": 0.0, "series": self.quiet.series_s, "study": self.quiet.study_s}[level]
+        delay_s = self.quiet.of(Trigger(level))
         jobs.request(conn, JobKind.ROUTE, key, {level: pk}, delay_s=delay_s, force_after_s=self.quiet.force_s)
 
 

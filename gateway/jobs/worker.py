@@ -53,12 +53,16 @@ LANES = (
 
 @dataclass(slots=True)
 class _LaneState:
-    """`turn` is held by the one thread that waits and claims; `signals` counts calls of `wake`, under `signalled`."""
+    """`turn` is held by the one thread that waits and claims; `signals` counts calls of `wake`, under `signalled`.
+
+    `sleeps_until` is when that thread looks again by itself, by the monotonic clock; 0 while it does not sleep.
+    """
 
     lane: Lane
     turn: threading.Lock = field(default_factory=threading.Lock)
     signalled: threading.Condition = field(default_factory=threading.Condition)
     signals: int = 0
+    sleeps_until: float = 0.0
 
 
 class Worker:
@@ -93,13 +97,17 @@ class Worker:
             for number in range(state.lane.threads):
                 self._spawn(f"jobs-{state.lane.name}-{number}", partial(self._run, state))
 
-    def wake(self, *kinds: JobKind) -> None:
-        """Look for due jobs of these kinds now (none given: of all); never needed, only sooner."""
+    def wake(self, *kinds: JobKind, delay_s: float = 0.0) -> None:
+        """A job of these kinds (none given: of any) is due in `delay_s`; never needed, only sooner.
+
+        A thousand instances a second may call this: a lane that looks in time by itself is left asleep.
+        """
+        if delay_s >= self._poll_s:
+            return
+        due = time.monotonic() + delay_s
         for state in self._lanes:
             if not kinds or not set(kinds).isdisjoint(state.lane.kinds):
-                with state.signalled:
-                    state.signals += 1
-                    state.signalled.notify_all()
+                _signal(state, due)
 
     def stop(self, timeout_s: float) -> bool:
         """Claim nothing more, let what runs come to an end, and say whether all of it did in time."""
@@ -120,7 +128,7 @@ class Worker:
     def run_due(self, *kinds: JobKind) -> int:
         """Do what is due now in the calling thread, and return how many jobs that was: for commands and tests."""
         count = 0
-        while (job := self._claim(kinds or tuple(self._handlers))) is not None:
+        while not self._stopping.is_set() and (job := self._claim(kinds or tuple(self._handlers))) is not None:
             self._work(job)
             count += 1
         return count
@@ -150,9 +158,7 @@ class Worker:
                 wait_s, job = self._poll_s, None
             if job is not None:
                 return job
-            with state.signalled:
-                if state.signals == signals:
-                    state.signalled.wait(wait_s)
+            _sleep(state, signals, wait_s)
         return None
 
     def _until_due(self, kinds: tuple[JobKind, ...]) -> float:
@@ -219,6 +225,22 @@ class Worker:
                     self._database.write(partial(_keep, leases))
             except DatabaseFault as fault:
                 log.error("jobs.renewal_failed", error=str(fault))
+
+
+def _signal(state: _LaneState, due: float) -> None:
+    with state.signalled:
+        if not 0.0 < state.sleeps_until <= due:
+            state.signals += 1
+            state.signalled.notify_all()
+
+
+def _sleep(state: _LaneState, signals: int, wait_s: float) -> None:
+    """Until `wait_s` have passed, or a signal came since `signals` were counted."""
+    with state.signalled:
+        if state.signals == signals:
+            state.sleeps_until = time.monotonic() + wait_s
+            state.signalled.wait(wait_s)
+            state.sleeps_until = 0.0
 
 
 def _settle(job: Job, result: Result, conn: Connection) -> None:

@@ -207,7 +207,9 @@ def test_illegal_uids_are_kept_and_shown(recorder: Recorder) -> None:
 
 
 def test_whoever_wants_to_know_is_told_of_each_commit(database: Database) -> None:
-    told = []
-    recorder = Recorder(database, committed=lambda: told.append(1))
+    told: list[float] = []
+    recorder = Recorder(database, triggers=lambda: frozenset({Trigger.STUDY}), committed=told.append)
     recorder.record(new_instance("1.1"))
-    assert told == [1]
+    recorder.triggers = lambda: frozenset({Trigger.INSTANCE})
+    recorder.record(new_instance("1.2"))
+    assert told == [recorder.quiet.series_s, 0.0]
