@@ -89,7 +89,7 @@ def list_(context: Context) -> list[PeerLine]:
     with context.database.read() as connection:
         known = table.list_peers(connection)
         sums = {each.peer_id: each for each in deliveries.summaries(connection)}
-    nothing = deliveries.PeerSummary(0, 0, 0, 0, None, None)
+    nothing = deliveries.PeerSummary(0, 0, 0, 0, 0, None, None)
     return [_line(peer, sums.get(peer.id, nothing)) for peer in known]
 
 

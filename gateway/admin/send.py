@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.admin.context import Context
 from gateway.db import deliveries, jobs, peers, studies
 from gateway.db.connection import Connection
+from gateway.db.refusals import refusals
 from gateway.model.errors import UsageError
 from gateway.model.work import DeliveryState, JobKind, JobState
 
@@ -24,12 +25,26 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why so many objects were not taken."""
+
+    objects: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
-    """How far it is; `error` is why nothing can be sent now, while the destination is not tried."""
+    """How far it is. `refused` counts among `waiting`: what the peer did not take and is offered again later.
+
+    `reasons` are those of the refused and failed; `error` is why nothing can be sent now, while the destination is
+    not tried.
+    """
 
     waiting: int
+    refused: int
     sent: int
     failed: int
+    reasons: tuple[Reason, ...]
     error: str
 
 
@@ -54,11 +69,15 @@ def progress(context: Context, uid: str, to: str) -> Sending:
     """How far the deliveries of everything under a UID to a peer are."""
     with context.database.read() as connection:
         peer = peers.get(connection, to)
-        states = deliveries.states(connection, studies.instance_ids(connection, uid), peer.id)
+        ids = studies.instance_ids(connection, uid)
+        states = deliveries.states(connection, ids, peer.id)
+        refused = refusals(connection, peer.id, ids)
         job = jobs.find(connection, JobKind.FORWARD, peers.forward_key(peer.id))
     return Sending(
         waiting=states[DeliveryState.WAITING],
+        refused=sum(each.objects for each in refused if each.state is DeliveryState.WAITING),
         sent=states[DeliveryState.SENT],
         failed=states[DeliveryState.FAILED],
+        reasons=tuple(Reason(each.objects, each.reason) for each in refused),
         error=job.error if job is not None and job.state is JobState.READY else "",
     )

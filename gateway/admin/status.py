@@ -7,7 +7,7 @@ subjects are UIDs, numbers and names that the administrator gave.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,9 +16,11 @@ from gateway.admin.context import Context, LiveStatus
 from gateway.admin.names import Names
 from gateway.db import counters, deliveries, findings, jobs, peers, scans
 from gateway.db.connection import Connection
+from gateway.db.refusals import Refusal, refusals
 from gateway.jobs.route import HELD_FINDING, UNMATCHED
+from gateway.jobs.store_status import MAX_ATTEMPTS
 from gateway.model.peer import Peer
-from gateway.model.work import Job, JobKind, JobState, RawScan
+from gateway.model.work import DeliveryState, Job, JobKind, JobState, RawScan
 
 # So much free space above the reserve is worth a warning before senders are refused.
 LOW_SPACE_BYTES = 5 * 1024**3
@@ -84,6 +86,7 @@ class Facts:
     peers: tuple[Peer, ...]
     names: Names
     summaries: Mapping[int, deliveries.PeerSummary]
+    refusals: Mapping[int, tuple[Refusal, ...]]
     forwarding: Mapping[str, Job]
     troubled_jobs: tuple[Job, ...]
     job_counts: Mapping[tuple[JobKind, JobState], int]
@@ -123,13 +126,16 @@ def acknowledge(context: Context) -> int:
 
 def _facts(context: Context) -> Facts:
     with context.database.read() as connection:
+        summaries = deliveries.summaries(connection)
+        refusing = [each.peer_id for each in summaries if each.refused or each.failed]
         return Facts(
             live=None if context.live is None else context.live.status(),
             free_bytes=context.store.free_space(),
             database_warnings=context.database.warnings(),
             peers=tuple(peers.list_peers(connection)),
             names=Names.read(connection),
-            summaries={each.peer_id: each for each in deliveries.summaries(connection)},
+            summaries={each.peer_id: each for each in summaries},
+            refusals={peer_id: tuple(refusals(connection, peer_id)) for peer_id in refusing},
             forwarding={job.key: job for job in jobs.listing(connection, kinds=(JobKind.FORWARD,))},
             troubled_jobs=tuple(jobs.listing(connection, states=(JobState.HELD, JobState.FAILED))),
             job_counts=jobs.counts(connection),
@@ -172,17 +178,37 @@ def _destinations(facts: Facts) -> Iterator[Problem]:
             if peer.paused:
                 yield Problem(Severity.INFO, f"{peer.name} is paused", command=f"gateway peers resume {peer.name}")
             continue
+        reasons = facts.refusals.get(peer.id, ())
         if summary.failed:
-            yield _failed(peer, summary)
+            yield _failed(peer, summary, reasons)
+        if summary.refused:
+            yield _refused(peer, summary, reasons)
         yield from _waiting(peer, summary, facts.forwarding.get(peers.forward_key(peer.id)))
 
 
-def _failed(peer: Peer, summary: deliveries.PeerSummary) -> Problem:
+def _failed(peer: Peer, summary: deliveries.PeerSummary, reasons: Iterable[Refusal]) -> Problem:
+    lines = [f"{each.objects} × {each.reason}" for each in reasons if each.state is DeliveryState.FAILED]
     return Problem(
         Severity.WARNING,
-        f"{peer.name} has refused {summary.failed} objects for good",
-        ("the statuses: gateway deliveries list --state failed --to " + peer.name,),
+        f"{summary.failed} objects could not be delivered to {peer.name}; they are not tried again by themselves",
+        (*_some(lines), f"one by one: gateway deliveries list --state failed --to {peer.name}"),
         f"gateway jobs retry --state failed --to {peer.name}",
+    )
+
+
+def _refused(peer: Peer, summary: deliveries.PeerSummary, reasons: Iterable[Refusal]) -> Problem:
+    """The objects, and not the destination: it takes others."""
+    lines = [
+        f"{each.objects} × {each.reason}: {each.attempts} of {MAX_ATTEMPTS} attempts used,"
+        f" tried again at {_moment(each.next_due)}"
+        for each in reasons
+        if each.state is DeliveryState.WAITING
+    ]
+    return Problem(
+        Severity.WARNING,
+        f"{summary.refused} objects were refused by {peer.name}",
+        (*_some(lines), f"once it takes them: gateway jobs retry --to {peer.name}"),
+        f"gateway deliveries list --state waiting --to {peer.name}",
     )
 
 

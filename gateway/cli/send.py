@@ -25,7 +25,7 @@ def send(
     ctx: typer.Context,
     uid: Annotated[str, typer.Argument(metavar="STUDY_UID", help="Study, Series or SOP Instance UID.")],
     to: Annotated[str, typer.Option("--to", metavar="PEER", help="Name of the peer.")],
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow until all is sent or has failed.")] = True,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow until all is sent or refused.")] = True,
 ) -> None:
     """Queue a study for a peer and follow how it is sent, also when the peer has got it before.
 
@@ -52,7 +52,7 @@ def _follow(ctx: typer.Context, uid: str, to: str, report: Report) -> dict[str, 
         state: dict[str, Any] = call(ctx, "send.progress", uid=uid, to=to)
         ended = state["sent"] + state["failed"]
         report(Progress(ended, ended + state["waiting"], "instances"))
-        if not state["waiting"] or state["error"]:
+        if state["waiting"] == state["refused"] or state["error"]:
             return state
         time.sleep(POLL_S)
 
@@ -61,7 +61,14 @@ def _conclude(state: dict[str, Any], to: str) -> None:
     if not state["waiting"] and not state["failed"]:
         say(f"{to} took {state['sent']} instances")
         return
-    warn(f"gateway: {state['sent']} sent, {state['waiting']} wait, {state['failed']} failed: {state['error']}")
+    refused = state["refused"] + state["failed"]
+    under_way = state["waiting"] - state["refused"]
+    cause = f": {state['error']}" if state["error"] else ""
+    warn(f"gateway: {to} took {state['sent']}, refused {refused}, {under_way} wait{cause}")
+    for reason in state["reasons"]:
+        warn(f"         {reason['objects']} × {reason['text']}")
+    if state["refused"]:
+        warn(f"         {state['refused']} of them are offered again: gateway status")
     if state["failed"]:
-        warn(f"         gateway deliveries list --to {to} --state failed")
+        warn(f"         {state['failed']} of them are not: gateway jobs retry --state failed --to {to}")
     raise typer.Exit(1)

@@ -16,15 +16,15 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from gateway.db import clock
 from gateway.db.peers import request_forward, try_again
+from gateway.db.refusals import MAX_IDS, REFUSED
 from gateway.db.tables import deliveries, instances
 from gateway.db.upsert import greatest, insert
 from gateway.model.errors import NotFoundError
 from gateway.model.work import Delivery, DeliveryState
 
 SECOND = 1_000_000  # microseconds
-# Below the 32,766 variables that SQLite takes in one statement, with room for the others.
-MAX_IDS = 10_000
 OPEN = (DeliveryState.WAITING, DeliveryState.FAILED)
+_SAID = ("status", "error")
 # An error is for one line of a listing; a peer's Error Comment has at most 64 characters (PS3.7 annex C).
 MAX_ERROR_LENGTH = 300
 
@@ -54,10 +54,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PeerSummary:
-    """What `status` says of one destination; times are None where nothing waits."""
+    """What `status` says of one destination; times are None where nothing waits. `refused` counts among `waiting`."""
 
     peer_id: int
     waiting: int
+    refused: int
     failed: int
     sent: int
     oldest_waiting: datetime | None
@@ -113,10 +114,15 @@ def due(conn: Connection, peer_id: int, limit: int) -> list[Delivery]:
 
 
 def next_due(conn: Connection, peer_id: int) -> tuple[float, str] | None:
-    """Seconds until the next delivery to this peer may be tried, and why it waits; None when none waits."""
+    """Seconds until the next delivery to this peer may be tried, and what keeps the peer; None when none waits.
+
+    What it refused says nothing of the peer itself: there the reason is empty.
+    """
     statement = _sendable().where(deliveries.c.peer_id == peer_id).order_by(deliveries.c.due_at).limit(1)
     row = conn.execute(statement).one_or_none()
-    return None if row is None else (max(row.due_at - clock.now(conn), 0) / SECOND, row.error)
+    if row is None:
+        return None
+    return max(row.due_at - clock.now(conn), 0) / SECOND, "" if row.attempts else row.error
 
 
 def settle(conn: Connection, attempts: Iterable[Attempt], *, max_attempts: int) -> None:
@@ -163,6 +169,7 @@ def summaries(conn: Connection) -> list[PeerSummary]:
     statement = select(
         deliveries.c.peer_id,
         func.count().filter(waits).label("waiting"),
+        func.count().filter(REFUSED).label("refused"),
         func.count().filter(deliveries.c.state == DeliveryState.FAILED).label("failed"),
         func.count().filter(deliveries.c.state == DeliveryState.SENT).label("sent"),
         func.min(deliveries.c.created_at).filter(waits).label("oldest"),
@@ -257,7 +264,9 @@ def _plan(
 def _changes(result: Result, moment: int, max_attempts: int) -> dict[str, Any]:
     told: dict[str, Any] = {name: bindparam(f"b_{name}") for name in ("status", "error", "due_at")}
     if result is Result.POSTPONED:
-        return told
+        # What the peer said of the object itself stands; what happened to the peer now, its job says.
+        kept = {name: case((deliveries.c.attempts > 0, deliveries.c[name]), else_=told[name]) for name in _SAID}
+        return told | kept
     # The attempt that went through counts too: the ledger says at which one it did.
     tried = deliveries.c.attempts + 1
     if result is Result.SENT:
@@ -300,6 +309,7 @@ def _summary(row: Row[Any]) -> PeerSummary:
     return PeerSummary(
         peer_id=row.peer_id,
         waiting=row.waiting,
+        refused=row.refused,
         failed=row.failed,
         sent=row.sent,
         oldest_waiting=None if row.oldest is None else clock.to_datetime(row.oldest),

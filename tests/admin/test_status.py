@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.objects import TINY_16, write_study
-from gateway.admin import imports, peers, send, status, studies
+from gateway.admin import deliveries, imports, peers, send, status, studies
 from gateway.admin.context import Context, Listener, LiveStatus
 from gateway.admin.status import Problem, Severity
 from gateway.db import counters, findings, jobs
+from gateway.db import deliveries as ledger
 from gateway.jobs.route import UNMATCHED
 from gateway.model.work import JobKind
 
@@ -71,6 +72,27 @@ def test_a_destination_that_is_down_has_its_cause_and_its_next_try(running: Cont
     assert problem.details[1].startswith("tried again at ")
     assert problem.command == "gateway peers echo pacs"
     assert status.report(running).deliveries == {"pacs": {"waiting": 3, "failed": 0, "sent": 0}}
+
+
+def test_a_refused_object_is_its_own_trouble_and_not_the_destinations(running: Context, tmp_path: Path) -> None:
+    write_study(tmp_path / "study", TINY_16, 3)
+    imports.run(running, (str(tmp_path / "study"),))
+    (study,) = studies.list_(running, {})
+    peers.add(running, "pacs", "PACS", "10.0.0.5", 104)
+    send.queue(running, study.study_instance_uid, "pacs")
+    lines = [line.id for line in deliveries.list_(running)]
+    refused = [ledger.Attempt(line, ledger.Result.REFUSED, 0xC000, "status C000", 60) for line in lines[:2]]
+    gone = ledger.Attempt(lines[2], ledger.Result.FAILED, None, "missing")
+    running.database.write(lambda conn: ledger.settle(conn, [*refused, gone], max_attempts=3))
+    failure, refusal = problems(running)
+    assert refusal.text == "2 objects were refused by pacs"
+    assert refusal.details[0].startswith("2 × status C000: 1 of 3 attempts used, tried again at ")
+    assert refusal.command == "gateway deliveries list --state waiting --to pacs"
+    assert failure.details[0] == "1 × missing"
+    assert failure.command == "gateway jobs retry --state failed --to pacs"
+    told = send.progress(running, study.study_instance_uid, "pacs")
+    assert (told.waiting, told.refused, told.failed, told.error) == (2, 2, 1, "")
+    assert told.reasons == (send.Reason(2, "status C000"), send.Reason(1, "missing"))
 
 
 def test_a_paused_destination_is_a_note_with_the_way_back(running: Context) -> None:
