@@ -10,6 +10,7 @@ from gateway.admin.context import Context
 from gateway.admin.progress import Progress
 from gateway.ingest import verify as verifying
 from gateway.ingest.rebuild import Rebuilder, RebuildOutcome
+from gateway.ingest.scan_rebuild import ScanRebuilder
 from gateway.ingest.verify import Checked, Problem
 
 # Progress of a million small objects would be a million messages.
@@ -52,7 +53,8 @@ def verify(context: Context) -> Verified:
 
 def rebuild(context: Context) -> RebuildReport:
     """Index every object of the store that no row names."""
-    rebuilder = Rebuilder(context.database, context.store)
+    taking_back = ScanRebuilder(context.database, context.store, context.scans.folder, context.scans.inspect)
+    rebuilder = Rebuilder(context.database, context.store, taking_back.rebuild)
     objects = rebuilder.find()
     counts: Counter[str] = Counter()
     unusable: list[str] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
@@ -71,10 +72,19 @@ class RunEnd:
     error: str = ""
 
 
-def open_scan(conn: Connection, *, media_type: str, source: str, spool_name: str, description: Description) -> int:
-    """A row for a scan that is arriving; returns its id."""
+def open_scan(
+    conn: Connection,
+    *,
+    media_type: str,
+    source: str,
+    spool_name: str,
+    description: Description,
+    received_at: datetime | None = None,
+) -> int:
+    """A row for a scan that is arriving; returns its id. `received_at` is the database's time unless it is given."""
+    moment = clock.now(conn) if received_at is None else clock.from_datetime(received_at)
     values = _described(description) | {"media_type": media_type, "source": source, "spool_name": spool_name}
-    statement = insert(raw_scans).values(state=ScanState.RECEIVING, received_at=clock.now(conn), **values)
+    statement = insert(raw_scans).values(state=ScanState.RECEIVING, received_at=moment, **values)
     return int(conn.execute(statement.returning(raw_scans.c.id)).scalar_one())
 
 
@@ -148,6 +158,13 @@ def by_digest(conn: Connection, digest: str) -> RawScan | None:
     return None if row is None else _scan(row)
 
 
+def by_identity(conn: Connection, identity: str) -> RawScan | None:
+    """The first sealed scan of this identity."""
+    statement = select(raw_scans).where(raw_scans.c.identity == identity).order_by(raw_scans.c.id).limit(1)
+    row = conn.execute(statement).one_or_none()
+    return None if row is None else _scan(row)
+
+
 def behind(conn: Connection, uid: str) -> list[RawScan]:
     """The scans that an instance, series or study with this UID was derived from."""
     derived_from = (
@@ -217,14 +234,15 @@ def finish_run(conn: Connection, run_id: int, end: RunEnd) -> None:
 
 
 def ran_before(conn: Connection, run_id: int, identity: str) -> bool:
-    """True when a scan of this identity was reconstructed by an earlier run than this one."""
-    statement = (
-        select(recon_runs.c.id)
-        .join(raw_scans, raw_scans.c.id == recon_runs.c.scan_pk)
-        .where(recon_runs.c.id < run_id, raw_scans.c.identity == identity)
-        .limit(1)
-    )
-    return conn.execute(statement).one_or_none() is not None
+    """True when a scan of this identity was reconstructed by an earlier run than this one.
+
+    The objects tell it too: a rebuilt index knows no runs.
+    """
+    of_scan = raw_scans.c.identity == identity
+    earlier = select(recon_runs.c.id).join(raw_scans, raw_scans.c.id == recon_runs.c.scan_pk)
+    objects = select(instances.c.id).join(raw_scans, raw_scans.c.id == instances.c.scan_pk)
+    found = (earlier.where(recon_runs.c.id < run_id, of_scan), objects.where(of_scan))
+    return any(conn.execute(each.limit(1)).first() is not None for each in found)
 
 
 def abandon_runs(conn: Connection, error: str) -> list[NewRun]:

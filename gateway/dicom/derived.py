@@ -17,12 +17,16 @@ not come under the UIDs of the old ones. The software version does not: an upgra
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.dicom.derived_identity import given_uid, identity_of
 from gateway.dicom.uids import derived_uid
 from gateway.model.mrd import Image, ScanHeader
+
+_REFERENCE = "Reconstructed from MRD raw data, scan "
+_REFERRED = re.compile(f"{_REFERENCE}([0-9a-f]{{64}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +116,14 @@ def sop_instance_uid(series_instance_uid: str, image: Image, partition: int) -> 
     """SOP Instance UID (0008,0018) of one partition (index along z) of `image`."""
     counters = (image.slice, image.contrast, image.phase, image.repetition, image.set, image.average)
     return derived_uid("instance", series_instance_uid, *map(str, (*counters, image.image_index, partition)))
+
+
+def scan_reference(scan_identity: str) -> str:
+    """What a Derivation Description (0008,2111) says of the raw scan behind an object."""
+    return _REFERENCE + scan_identity
+
+
+def referred_scan(derivation_description: str) -> str:
+    """The identity of the raw scan that a Derivation Description names; empty where it names none."""
+    match = _REFERRED.search(derivation_description)
+    return "" if match is None else match[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from gateway.dicom import mr_values as values
-from gateway.dicom.derived import Provenance, frame_of_reference_uid
+from gateway.dicom.derived import Provenance, frame_of_reference_uid, scan_reference
 from gateway.dicom.derived_identity import Identity
 from gateway.dicom.mr_counters import series_number
 from gateway.dicom.mr_nucleus import resonance
@@ -128,7 +128,7 @@ def add_sequence(ds: Dataset, header: ScanHeader, encoding: Encoding, sequence: 
 
 def derivation(provenance: Provenance) -> str:
     """Derivation Description (0008,2111): from which raw scan and how, for a reader and for a search."""
-    parts = [f"Reconstructed from MRD raw data, scan {provenance.scan_identity}", _method(provenance)]
+    parts = [scan_reference(provenance.scan_identity), _method(provenance)]
     if provenance.parameters:
         settings = (f"{name}={provenance.parameters[name]}" for name in sorted(provenance.parameters))
         parts.append("parameters " + ", ".join(settings))

@@ -1,28 +1,33 @@
 """`gateway db rebuild`: the index made anew from the store.
 
-Every DICOM file says in its head who sent it (0002,0017) and to whom (0002,0018), and its key says its digest. What
-only the database knew cannot come back: peers, rules, deliveries and the origin of what was derived or imported; so
-nothing that is rebuilt is shown to the rules. The oldest file comes first, so that the newest version of an instance
-is the current one again.
+Every DICOM file says in its head who sent it (0002,0017) and to whom (0002,0018), and its key says its digest. One
+that nobody sent and whose Derivation Description names a raw scan was derived from it here. What only the database
+knew cannot come back: peers, rules, deliveries and reconstruction runs; so nothing that is rebuilt is shown to the
+rules. Raw scans come first, for what is derived from them refers to them; then the oldest file, so that the newest
+version of an instance is the current one again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
-from gateway.db import maintenance
+from gateway.db import maintenance, scans
 from gateway.db.engine import Database
+from gateway.dicom.derived import referred_scan
 from gateway.dicom.part10 import RECEIVING_AE_TITLE, SENDING_AE_TITLE, FileHead
 from gateway.dicom.sniff import SNIFF_BYTES, FileKind, sniff
+from gateway.dicom.values import Header
 from gateway.ingest.door import salt
 from gateway.ingest.files import ScannedFile, read_file_head, scan_file
 from gateway.ingest.recorder import Recorder
-from gateway.model.errors import PeerFault, StoreFault, Unsupported
-from gateway.model.instance import NewInstance, OnConflict, Origin, RecordOutcome, Source, StoredObject
+from gateway.model.errors import LimitHit, MalformedData, PeerFault, StoreFault, Unsupported
+from gateway.model.instance import InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome, Source, StoredObject
 from gateway.store.protocol import ObjectStore, StoredKey
+
+T = TypeVar("T")
 
 
 class RebuildOutcome(StrEnum):
@@ -43,16 +48,19 @@ class Rebuilt:
     reason: str = ""
 
 
+_SCANS = (FileKind.MRD_STREAM, FileKind.MRD_HDF5)
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilder:
-    """`rebuild_scan(stored, kind)` takes raw scans back; without it they stay in the store, and no row names them.
+    """`rebuild_scan(stored, kind)` takes a raw scan back.
 
     Every version that is in the store was accepted once, so all are kept, whatever `dicom.on_conflict` says now.
     """
 
     database: Database
     store: ObjectStore
-    rebuild_scan: Callable[[StoredKey, FileKind], None] | None = None
+    rebuild_scan: Callable[[StoredKey, FileKind], object]
 
     def find(self) -> list[StoredKey]:
         """Every object of the store, the oldest first."""
@@ -61,53 +69,85 @@ class Rebuilder:
     def run(self, objects: list[StoredKey]) -> Iterator[Rebuilt]:
         """Index these objects one by one. Raises `DatabaseFault`."""
         recorder = Recorder(self.database, OnConflict.KEEP_BOTH)
+        files: list[StoredKey] = []
         for stored in objects:
-            yield self._rebuild(stored, recorder)
+            rebuilt = _guarded(stored, self._scan)
+            if rebuilt is None:
+                files.append(stored)
+            else:
+                yield rebuilt
+        for stored in files:
+            yield _guarded(stored, lambda file: self._file(file, recorder))
 
-    def _rebuild(self, stored: StoredKey, recorder: Recorder) -> Rebuilt:
+    def _scan(self, stored: StoredKey) -> Rebuilt | None:
+        """What the index knows already, or a raw scan; None for a DICOM file."""
         with self.database.read() as conn:
             if maintenance.referenced(conn, [stored.key]):
                 return Rebuilt(stored.key, RebuildOutcome.KNOWN)
-        try:
-            with self.store.open(stored.key) as file:
-                kind = sniff(file.read(SNIFF_BYTES))
-                if kind is FileKind.DICOM:
-                    head = read_file_head(file)
-                    scanned = scan_file(file, salt(head.transfer_syntax_uid), head)
-                    return _record(recorder, stored, scanned)
-            return self._other(stored, kind)
-        except (PeerFault, Unsupported, StoreFault) as error:
-            return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, str(error))
-        except OSError as error:
-            return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, error.strerror or type(error).__name__)
-
-    def _other(self, stored: StoredKey, kind: FileKind) -> Rebuilt:
-        if kind in (FileKind.UNKNOWN, FileKind.DICOM_BARE) or self.rebuild_scan is None:
+        with self.store.open(stored.key) as file:
+            kind = sniff(file.read(SNIFF_BYTES))
+        if kind is FileKind.DICOM:
+            return None
+        if kind not in _SCANS:
             return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, f"{kind}: nothing that can be indexed here")
         self.rebuild_scan(stored, kind)
         return Rebuilt(stored.key, RebuildOutcome.SCAN)
 
+    def _file(self, stored: StoredKey, recorder: Recorder) -> Rebuilt:
+        with self.store.open(stored.key) as file:
+            head = read_file_head(file)
+            scanned = scan_file(file, salt(head.transfer_syntax_uid), head)
+        if scanned.digest not in stored.key:
+            return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, "other bytes than were received")
+        if recorder.record(self._instance(stored, scanned)) is RecordOutcome.DUPLICATE:
+            return Rebuilt(stored.key, RebuildOutcome.KNOWN, "the same bytes under another key")
+        return Rebuilt(stored.key, RebuildOutcome.ADDED)
 
-def _record(recorder: Recorder, stored: StoredKey, scanned: ScannedFile) -> Rebuilt:
-    if scanned.digest not in stored.key:
-        return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, "other bytes than were received")
-    outcome = recorder.record(_instance(stored, scanned, stored.modified_at))
-    if outcome is RecordOutcome.DUPLICATE:
-        return Rebuilt(stored.key, RebuildOutcome.KNOWN, "the same bytes under another key")
-    return Rebuilt(stored.key, RebuildOutcome.ADDED)
+    def _instance(self, stored: StoredKey, scanned: ScannedFile) -> NewInstance:
+        source = _source(scanned.head)
+        # A peer that sends back what was derived here, or elsewhere, is its source all the same.
+        scan_identity = "" if source.calling_aet else _scan_behind(scanned.header)
+        return NewInstance(
+            header=scanned.header,
+            stored=StoredObject(stored.key, scanned.digest, scanned.size, scanned.head.payload_offset),
+            transfer_syntax_uid=scanned.head.transfer_syntax_uid,
+            source=source,
+            origin=_origin(source, scan_identity),
+            scan_id=self._scan_id(scan_identity) if scan_identity else None,
+            route=False,
+            received_at=stored.modified_at,
+        )
+
+    def _scan_id(self, identity: str) -> int | None:
+        """None where the raw data was deleted."""
+        with self.database.read() as conn:
+            scan = scans.by_identity(conn, identity)
+        return None if scan is None else scan.id
 
 
-def _instance(stored: StoredKey, scanned: ScannedFile, received_at: datetime) -> NewInstance:
-    source = _source(scanned.head)
-    return NewInstance(
-        header=scanned.header,
-        stored=StoredObject(stored.key, scanned.digest, scanned.size, scanned.head.payload_offset),
-        transfer_syntax_uid=scanned.head.transfer_syntax_uid,
-        source=source,
-        origin=Origin.RECEIVED if source.calling_aet else Origin.IMPORTED,
-        route=False,
-        received_at=received_at,
-    )
+def _guarded(stored: StoredKey, rebuild: Callable[[StoredKey], T]) -> T | Rebuilt:
+    """An object that cannot be taken back stops no other."""
+    try:
+        return rebuild(stored)
+    except (PeerFault, Unsupported, StoreFault, LimitHit) as error:
+        return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, str(error))
+    except OSError as error:
+        return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, error.strerror or type(error).__name__)
+
+
+def _origin(source: Source, scan_identity: str) -> Origin:
+    if source.calling_aet:
+        return Origin.RECEIVED
+    return Origin.DERIVED if scan_identity else Origin.IMPORTED
+
+
+def _scan_behind(header: InstanceHeader) -> str:
+    """The identity of the raw scan that the object was derived from; empty where it names none."""
+    try:
+        given = Header(header.header, header.header_transfer_syntax_uid).values("DerivationDescription")
+    except MalformedData:
+        return ""  # not one of ours: this program writes headers that it can read
+    return referred_scan(" ".join(given or ()))
 
 
 def _source(head: FileHead) -> Source:

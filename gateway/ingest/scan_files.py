@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from gateway.wire.mrd.framing import ID
+import structlog
+
+from gateway.model.errors import PeerFault
+from gateway.wire.mrd.framing import FILE, ID, Framer
 from gateway.wire.mrd.hdf5 import SIGNATURE
 from gateway.wire.mrd.messages import MessageId
+from gateway.wire.mrd.summary import StreamSummary
+
+_log = structlog.get_logger()
+
+_CHUNK = 1 << 20
 
 
 class MediaType(StrEnum):
@@ -46,3 +54,22 @@ def media_type_of(path: Path) -> MediaType | None:
     if len(start) >= ID.size and ID.unpack_from(start)[0] in _FIRST_MESSAGES:
         return MediaType.STREAM
     return None
+
+
+def stream_summary(path: Path) -> StreamSummary:
+    """What the messages in a file say, up to the first that is none. Raises OSError."""
+    with path.open("rb") as file:
+
+        def read(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        summary, framer, offset = StreamSummary(read), Framer(FILE), 0
+        try:
+            while chunk := read(offset, _CHUNK):
+                offset += len(chunk)
+                for frame in framer.frames(chunk):
+                    summary.add(frame)
+        except PeerFault as error:
+            _log.warning("scan.read_in_part", reason=str(error))
+    return summary

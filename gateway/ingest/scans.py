@@ -21,13 +21,13 @@ from gateway.db import jobs, scans
 from gateway.db.engine import Database
 from gateway.db.scans import Description, Seal
 from gateway.dicom.derived_identity import identity_of
-from gateway.ingest.scan_files import Inspect, MediaType, media_type_of
+from gateway.ingest.scan_files import Inspect, MediaType, media_type_of, stream_summary
 from gateway.ingest.spool import MAX_SIZE, SUFFIX, Bytes, Spool
-from gateway.model.errors import DatabaseFault, MalformedData, PeerFault
+from gateway.model.errors import DatabaseFault, MalformedData
 from gateway.model.mrd import ScanHeader
 from gateway.model.work import JobKind, RawScan, ScanState
 from gateway.store.protocol import ObjectStore
-from gateway.wire.mrd.framing import FILE, SESSION, Frame, Framer, Phase
+from gateway.wire.mrd.framing import SESSION, Frame, Framer, Phase
 from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.summary import StreamSummary
 
@@ -161,7 +161,7 @@ class ScanIntake:
         if not path.is_file():
             lost = f"{_STOPPED}; its data was not yet on disk"
             return self.database.write(lambda conn: _lose(conn, scan.id, lost))
-        summary = _read_again(path)
+        summary = stream_summary(path)
         if summary.missing():
             return self.seal(scan.id, path, summary, _STOPPED, route=True)
         sealed = self.seal(scan.id, path, summary, _INTERRUPTED, route=True)
@@ -290,22 +290,3 @@ def _repeat_interrupted_runs(conn: Connection) -> None:
         if run.rule_id is None and scan.state is ScanState.COMPLETE:
             scans.set_error(conn, scan.id, _INTERRUPTED)
             _request_reconstruction(conn, scan.id, scan.config)
-
-
-def _read_again(path: Path) -> StreamSummary:
-    """The summary of a spool file that an earlier process wrote."""
-    with path.open("rb") as file:
-
-        def read(offset: int, length: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
-
-        summary, framer, offset = StreamSummary(read), Framer(FILE), 0
-        try:
-            while chunk := read(offset, _CHUNK):
-                offset += len(chunk)
-                for frame in framer.frames(chunk):
-                    summary.add(frame)
-        except PeerFault as error:
-            _log.warning("scan.recovered_in_part", reason=str(error))
-    return summary

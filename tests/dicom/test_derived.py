@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gateway.dicom.derived import Provenance, frame_of_reference_uid, series_uid, sop_instance_uid, study_uid
+from gateway.dicom.derived import (
+    Provenance,
+    frame_of_reference_uid,
+    referred_scan,
+    series_uid,
+    sop_instance_uid,
+    study_uid,
+)
+from gateway.dicom.mr_modules import derivation
 from gateway.dicom.uids import is_valid
 from gateway.model.mrd import Image, ImageType, Measurement, ScanHeader, Study, Subject, UserParameters
 
@@ -102,3 +110,10 @@ def test_every_counter_makes_another_instance() -> None:
 def test_runs_count_from_one() -> None:
     with pytest.raises(ValueError, match="from 1"):
         Provenance("ab", "cartesian", "1", run=0)
+
+
+def test_the_scan_behind_an_object_is_read_from_its_derivation_description() -> None:
+    identity = "0123456789abcdef" * 4
+    provenance = Provenance(identity, "cartesian", "1", complete=False, preview=True)
+    assert referred_scan(derivation(provenance)) == identity
+    assert referred_scan("Reconstructed from MRD raw data, scan of yesterday") == ""

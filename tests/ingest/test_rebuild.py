@@ -6,18 +6,24 @@ from pathlib import Path
 
 from gateway.db import instances, studies
 from gateway.db.engine import Database
-from gateway.dicom.sniff import FileKind
 from gateway.ingest.door import Door
 from gateway.ingest.rebuild import Rebuilder, RebuildOutcome
+from gateway.ingest.scan_files import Inspection, MediaType
+from gateway.ingest.scan_rebuild import ScanRebuilder
 from gateway.model.instance import Source
 from gateway.store.filesystem import FilesystemStore
-from gateway.store.protocol import StoredKey
 from tests.ingest.building import UIDS, encode, give, instance_of, make_old, problems, put_orphan
+
+
+def no_raw_data(path: Path, media_type: MediaType) -> Inspection:
+    """Nothing here is a raw scan: `test_scan_rebuild` has those."""
+    raise AssertionError(path)
 
 
 def _rebuild(store: FilesystemStore, url: str) -> tuple[Database, list[RebuildOutcome]]:
     fresh = Database.open(url, create=True)
-    rebuilder = Rebuilder(fresh, store)
+    scans = ScanRebuilder(fresh, store, Path("/nonexistent"), no_raw_data)
+    rebuilder = Rebuilder(fresh, store, scans.rebuild)
     return fresh, [one.outcome for one in rebuilder.run(rebuilder.find())]
 
 
@@ -68,17 +74,3 @@ def test_what_is_damaged_or_foreign_is_named_and_left(filled: Door, store: Files
     assert sorted(outcomes) == [RebuildOutcome.ADDED] * 3 + [RebuildOutcome.UNUSABLE] * 2
     assert damaged.exists()
     fresh.close()
-
-
-def test_raw_scans_are_handed_over(database: Database, store: FilesystemStore) -> None:
-    incoming = store.begin(b"", b"")
-    incoming.write(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    key = incoming.commit().key
-    taken: list[tuple[str, FileKind]] = []
-
-    def take(stored: StoredKey, kind: FileKind) -> None:
-        taken.append((stored.key, kind))
-
-    rebuilder = Rebuilder(database, store, take)
-    assert [one.outcome for one in rebuilder.run(rebuilder.find())] == [RebuildOutcome.SCAN]
-    assert taken == [(key, FileKind.MRD_HDF5)]
