@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,12 @@ from gateway.config import load
 from gateway.dicom.derived_identity import identified_as
 from gateway.dicom.part10 import read_head
 from gateway.dicom.scan import scan
+from gateway.jobs.derivation import Adjust, unchanged
 from gateway.jobs.recon_files import WrittenImage, reconstruct_file
 from gateway.jobs.sandbox import Sandbox
 from gateway.model.errors import MalformedData, NodeFault, NotFoundError, UsageError
 from gateway.model.instance import InstanceHeader
-from gateway.model.mrd import ScanHeader, Study, Subject
+from gateway.model.mrd import Study, Subject
 
 PREVIEW_NAME = "preview.png"
 
@@ -60,7 +61,7 @@ def reconstruct(
     """
     configure_for_command()
     settings = load(home)
-    adjust = _unchanged if set_patient is None else _patient_of(set_patient)
+    adjust = unchanged if set_patient is None else _patient_of(set_patient)
     with closing(Sandbox(sandbox_settings(settings))) as sandbox:
         images = reconstruct_file(
             sandbox,
@@ -93,11 +94,7 @@ def _with_preview(folder: Path, files: list[Path]) -> WrittenSeries:
     return WrittenSeries(folder, len(files), preview)
 
 
-def _unchanged(header: ScanHeader) -> ScanHeader:
-    return header
-
-
-def _patient_of(path: Path) -> Callable[[ScanHeader], ScanHeader]:
+def _patient_of(path: Path) -> Adjust:
     """What replaces patient and study of a scan by those of a DICOM file."""
     try:
         data = path.read_bytes()

@@ -18,6 +18,7 @@ _STORE_SCP = (
     Status(0x0122, "SOP class not supported", "not the SOP class of the presentation context"),
     Status(0xA700, "Out of resources", "no space, or store or index cannot be written; the sender tries again"),
     Status(0xA900, "Data set does not match SOP class", "the data set's SOP UIDs are not the command's"),
+    Status(0xB007, "Data set does not match SOP class", "warning: kept as it came, but it ends within an element"),
     Status(0xC000, "Cannot understand", "the data set cannot be parsed, or is beyond a limit"),
 )
 _STORE_SCU = (

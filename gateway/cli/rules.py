@@ -81,7 +81,7 @@ def add(
     """Add a rule. Without --when it matches everything.
 
     Example: gateway rules add brain --when "Modality = MR" --when "BodyPartExamined like *HEAD*"
-    --or --when "ProtocolName ~ (?i)brain" --send pacs
+    --or --when "ProtocolName ~ [Bb]rain" --send pacs
     """
     del or_
     parts = _parts(when, on, priority, send, reconstruct, set_, stop)

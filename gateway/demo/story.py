@@ -12,9 +12,10 @@ import pydicom
 from numpy.typing import NDArray
 from rich.console import Console
 
-from gateway.demo.pictures import contact_sheet, windowed
+from gateway.demo.pictures import contact_sheet
 from gateway.demo.processes import NodeProcess
 from gateway.demo.study import SLICES, STUDY_INSTANCE_UID, ct_study
+from gateway.dicom.window import windowed
 from gateway.model.mrd import Image
 from gateway.recon.simulation.protocol import Protocol
 from gateway.recon.simulation.scan import SimulatedScan, simulate
@@ -109,9 +110,8 @@ class Story:
             pacs.command("studies", "export", study["study_instance_uid"], str(folder))
             paths = _in_order(folder)
             if study["study_instance_uid"] == STUDY_INSTANCE_UID:
-                self._picture(
-                    "ct.png", [windowed(path) for path in paths], [f"slice {n + 1}" for n in range(len(paths))]
-                )
+                captions = [f"slice {n + 1}" for n in range(len(paths))]
+                self._picture("ct.png", [windowed(path.read_bytes()) for path in paths], captions)
             else:
                 self._compare(paths, scan)
 
@@ -121,7 +121,8 @@ class Story:
         agreement = [
             float(np.corrcoef(pydicom.dcmread(path).pixel_array.ravel(), b.ravel())[0, 1]) for path, b in pairs
         ]
-        shown = list(_interleaved([windowed(path) for path in paths], [_grey(truth) for truth in truths]))
+        ours = [windowed(path.read_bytes()) for path in paths]
+        shown = list(_interleaved(ours, [_grey(truth) for truth in truths]))
         captions = [text for n in range(len(paths)) for text in (f"slice {n + 1}: DICOM in the PACS", "truth")]
         self._picture("mr-reconstructed-and-truth.png", shown, captions)
         self._hold(min(agreement) > LEAST_CORRELATION, f"a correlation above {LEAST_CORRELATION}", agreement)

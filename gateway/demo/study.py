@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -30,7 +31,7 @@ def ct_study() -> Iterator[Outgoing]:
             sop_instance_uid=str(dataset.SOPInstanceUID),
             transfer_syntax_uid=ExplicitVRLittleEndian,
             size=len(data),
-            open=lambda data=data: io.BytesIO(data),  # type: ignore[misc]
+            open=partial(io.BytesIO, data),
         )
 
 

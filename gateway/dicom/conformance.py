@@ -37,26 +37,20 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One DIMSE service in one role; `sop_classes` are UIDs, none for all storage SOP classes.
-
-    `keys` are the supported matching keys (query) or attributes of note, as (keyword, remark).
-    """
+    """One DIMSE service in one role; `sop_classes` are UIDs, none for all storage SOP classes."""
 
     name: str
     role: Role
     sop_classes: tuple[str, ...]
     description: str
     statuses: tuple[Status, ...] = ()
-    keys: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
     """What the statement says about the program itself.
 
-    `settings`: name → (default, meaning) of what an administrator can change. `accepts_unknown_storage`: storage SOP
-    classes are taken that the table does not have. `security`: secure transport profiles in words, empty when there
-    is none.
+    `settings`: name → (default, meaning) of what an administrator can change.
     """
 
     name: str
@@ -67,8 +61,6 @@ class Product:
     max_associations: int
     services: tuple[Service, ...]
     settings: Mapping[str, tuple[str, str]]
-    accepts_unknown_storage: bool = True
-    security: tuple[str, ...] = ()
 
 
 def conformance_statement(product: Product) -> str:
@@ -84,8 +76,8 @@ def _overview(product: Product) -> Iterator[str]:
     yield ""
     yield (
         "The node receives composite objects and MRI raw data, reconstructs the raw data to MR images, indexes and"
-        " keeps all of them, answers queries and retrievals, and forwards objects by rules. Received objects are kept"
-        " and sent on with their bytes unchanged."
+        " keeps all of them, and forwards objects by rules. Received objects are kept and sent on with their bytes"
+        " unchanged."
     )
     yield ""
     yield from _table(
@@ -137,8 +129,6 @@ def _services(product: Product) -> Iterator[str]:
         yield ""
         if service.sop_classes:
             yield from _table(("SOP class", "UID"), ((name(uid), uid) for uid in service.sop_classes))
-        if service.keys:
-            yield from _table(("Attribute", "Support"), service.keys)
         if service.statuses:
             rows = ((f"{status.code:04X}", status.meaning, status.behaviour) for status in service.statuses)
             yield from _table(("Status", "Meaning", "Behaviour"), rows)
@@ -184,7 +174,7 @@ def _configuration(product: Product) -> Iterator[str]:
     )
 
 
-def _closing(product: Product) -> Iterator[str]:
+def _closing(_: Product) -> Iterator[str]:
     yield "## 4 Media interchange"
     yield ""
     yield "None as an application profile. DICOM files (PS3.10) are imported and exported by command."
@@ -192,18 +182,17 @@ def _closing(product: Product) -> Iterator[str]:
     yield "## 5 Support of character sets"
     yield ""
     yield "Text is read in every character set below, code extensions (ISO 2022) included, and kept as it was sent."
-    yield "Answers and derived objects that go beyond ASCII use ISO_IR 192 (UTF-8)."
+    yield "Derived objects that go beyond ASCII use ISO_IR 192 (UTF-8)."
     yield ""
     yield ", ".join(term for term in python_encoding if term.startswith(("ISO", "GB"))) + "."
     yield ""
     yield "## 6 Security"
     yield ""
-    yield from (f"- {line}" for line in product.security or ("No secure transport is configured.",))
+    yield "No secure transport connection profile is supported: associations are plain TCP."
     yield ""
     yield "## 7 Private and extended SOP classes"
     yield ""
-    if product.accepts_unknown_storage:
-        yield "Storage SOP classes that 3.4 does not have, private ones included, are accepted like those that it has."
+    yield "Storage SOP classes that 3.4 does not have, private ones included, are accepted like those that it has."
     yield "Private elements of received objects are kept and sent on."
 
 

@@ -35,13 +35,12 @@ class FileHead:
 
     `meta`: group 0002 as text, tag → value, binary values left out; empty for a bare data set. `payload_offset` is
     where the data set begins, `transfer_syntax_uid` what it is encoded in: what the meta says or, for a file that
-    does not say, what the data set's first bytes show (`guessed`).
+    does not say, what the data set's first bytes show.
     """
 
     meta: Mapping[int, str]
     transfer_syntax_uid: str
     payload_offset: int
-    guessed: bool = False
 
     def value(self, tag: int) -> str:
         """The value of a File Meta element; empty when it is absent."""
@@ -95,7 +94,7 @@ def read_head(file: bytes | memoryview | BinaryIO) -> FileHead:
     guess = _guess_transfer_syntax(data[payload_offset:])
     if guess is None:
         raise Unsupported("neither a DICOM file nor a data set in an uncompressed transfer syntax")
-    return FileHead(meta, guess, payload_offset, guessed=True)
+    return FileHead(meta, guess, payload_offset)
 
 
 def looks_like_data_set(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Storage SOP classes, the other SOP classes this node speaks, and their names.
+"""Storage SOP classes, the other SOP classes that this node names, and what they are called.
 
 PS3.4 tables B.5-1 and GG.3-1, PS3.6 table A-1, edition 2025c with the classes that were retired but are still sent.
 A new storage SOP class is one row in the table below: the listener, the sender and the conformance statement take
@@ -17,18 +17,7 @@ from pydicom.uid import UID
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 
 VERIFICATION = "1.2.840.10008.1.1"
-STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
-STORAGE_COMMITMENT_PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"
-PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
-PATIENT_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.1.2"
-PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
-STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
-STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
-
 MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
-ENHANCED_MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4.1"
-RAW_DATA_STORAGE = "1.2.840.10008.5.1.4.1.1.66"
 
 # Composite objects of a patient, PS3.4 table B.5-1.
 _CURRENT = (
@@ -241,7 +230,7 @@ _INDUSTRIAL = (
     ("1.2.840.10008.5.1.4.1.1.601.2", "Eddy Current Multi-frame Image Storage"),
 )
 
-# PS3.4 GG: these have no patient, study or series, so this node does not index them and does not accept them.
+# PS3.4 GG: these have no patient, study or series. They are kept and sent on like all others, and indexed without.
 _NON_PATIENT = (
     ("1.2.840.10008.5.1.4.1.1.200.1", "CT Defined Procedure Protocol Storage"),
     ("1.2.840.10008.5.1.4.1.1.200.3", "Protocol Approval Storage"),
@@ -270,11 +259,6 @@ def _table(*groups: tuple[tuple[tuple[str, str], ...], bool]) -> Mapping[str, So
 
 STORAGE_SOP_CLASSES: Mapping[str, SopClass] = _table((_CURRENT, False), (_RETIRED, True), (_INDUSTRIAL, False))
 NON_PATIENT_SOP_CLASSES: Mapping[str, SopClass] = _table((_NON_PATIENT, False))
-
-
-def is_storage(uid: str) -> bool:
-    """True for a SOP class of the Storage service class: an object with patient, study and series."""
-    return uid in STORAGE_SOP_CLASSES
 
 
 def name(uid: str) -> str:

@@ -36,11 +36,6 @@ _PLAIN = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"})
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d", "AT": "HH"}
 
 
-def read_values(header: bytes, transfer_syntax_uid: str, keyword: str) -> tuple[str, ...] | None:
-    """The values of one element of the top level as text; see `Header.values`."""
-    return Header(header, transfer_syntax_uid).values(keyword)
-
-
 def parse(header: bytes, transfer_syntax_uid: str) -> Dataset:
     """The header as a data set, sequences included that pydicom can read.
 
@@ -112,10 +107,6 @@ class Header:
         self._elements: Mapping[int, _Element] = _top_level(header, self._encoding)
         charset = self._elements.get(SPECIFIC_CHARACTER_SET)
         self._decoder = text_decoder(charset.value if charset else b"")
-
-    def has(self, keyword: str) -> bool:
-        """True when the element is there, with or without a value. Raises `UsageError` for an unknown keyword."""
-        return tag_of(keyword) in self._elements
 
     def values(self, keyword: str) -> tuple[str, ...] | None:
         """The element's values: None when it is absent, empty when it has no value.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -23,7 +24,14 @@ def windowed(file: bytes) -> NDArray[np.uint8]:
     frame = pixels[len(pixels) // 2] if pixels.ndim == 3 else pixels
     values = frame * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
     low, high = values.min(), values.max()
-    center = float(dataset.get("WindowCenter", (low + high) / 2))
-    width = max(float(dataset.get("WindowWidth", high - low)), 2.0)
+    center = _first(dataset.get("WindowCenter"), (low + high) / 2)
+    width = max(_first(dataset.get("WindowWidth"), high - low), 2.0)
     shown = ((values - (center - 0.5)) / (width - 1) + 0.5) * 255
     return np.clip(shown, 0, 255).astype(np.uint8)
+
+
+def _first(value: float | Sequence[float] | None, default: float) -> float:
+    """Of alternative windows the first; an element without a value is None, or an empty text."""
+    if isinstance(value, Sequence):
+        value = value[0] if value else None
+    return default if value is None else float(value)

@@ -1,6 +1,6 @@
 """MRD (ISMRMRD) raw data in memory: header, readouts, waveforms and images.
 
-Our own frozen types; the objects of the `ismrmrd` package stay in `gateway.wire`. Names follow the MRD format
+Our own frozen types, which `gateway.wire.mrd` reads and writes. Names follow the MRD format
 (https://ismrmrd.readthedocs.io); units: mm, ms, T, Hz, degrees; time stamps in the ticks of the vendor (2.5 ms for
 Siemens).
 """

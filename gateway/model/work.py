@@ -62,7 +62,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One object for one destination: a line of the ledger. Unique per destination and digest."""
+    """One object for one destination: a line of the ledger. Unique per destination, SOP instance and digest."""
 
     id: int
     peer_id: int

@@ -107,11 +107,6 @@ class Transport:
         except OSError:
             return
 
-    @property
-    def interrupted(self) -> bool:
-        """True once another thread has asked the owner to stop."""
-        return self._interrupted
-
     def finish(self, deadline: float) -> None:
         """Close so that the last bytes written reach the peer.
 

@@ -57,7 +57,7 @@ def test_dcmtk_reads_our_head(tmp_path: Path) -> None:
 
 def test_we_read_our_head() -> None:
     read = read_head(head() + minimal())
-    assert (read.transfer_syntax_uid, read.guessed) == (EXPLICIT_LITTLE, False)
+    assert read.transfer_syntax_uid == EXPLICIT_LITTLE
     assert (head() + minimal())[read.payload_offset :] == minimal()
     assert read.value(SENDING_AE_TITLE) == "SCANNER"
     assert read.value(RECEIVING_AE_TITLE) == "GATEWAY"
@@ -100,7 +100,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", NO_HEAD)
 def test_real_data_sets_without_a_head(shared_data: Path, name: str) -> None:
     read = read_head((shared_data / "dicom" / "other" / "pydicom+pydicom" / name).read_bytes())
-    assert (read.transfer_syntax_uid, read.payload_offset, read.guessed) == (NO_HEAD[name], 0, True)
+    assert (read.transfer_syntax_uid, read.payload_offset) == (NO_HEAD[name], 0)
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -112,14 +112,14 @@ def test_real_files_that_are_refused_with_the_reason(shared_data: Path, name: st
 def test_a_meta_without_preamble_is_read(shared_data: Path) -> None:
     folder = shared_data / "dicom" / "other" / "pydicom+pydicom-data"
     read = read_head((folder / "281610d5_JLSL_RGB_ILV1.dcm").read_bytes())
-    assert (read.transfer_syntax_uid, read.guessed) == ("1.2.840.10008.1.2.4.80", False)
+    assert read.transfer_syntax_uid == "1.2.840.10008.1.2.4.80"
 
 
 @pytest.mark.parametrize(("uid", "data"), [(IMPLICIT_LITTLE, minimal(IMPLICIT)), (EXPLICIT_BIG, minimal(EXPLICIT_BE))])
 def test_a_meta_that_does_not_name_the_transfer_syntax(uid: str, data: bytes) -> None:
     meta = bytes(128) + b"DICM" + element(0x00020002, b"UI", b"1.2\0")
     read = read_head(meta + data)
-    assert (read.transfer_syntax_uid, read.guessed, read.payload_offset) == (uid, True, len(meta))
+    assert (read.transfer_syntax_uid, read.payload_offset) == (uid, len(meta))
 
 
 def test_a_meta_in_implicit_vr_is_read() -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydicom.uid import UID
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
-from gateway.dicom.sop_classes import NON_PATIENT_SOP_CLASSES, STORAGE_SOP_CLASSES, is_storage, name
+from gateway.dicom.sop_classes import NON_PATIENT_SOP_CLASSES, STORAGE_SOP_CLASSES, name
 
 
 def test_every_storage_class_that_pynetdicom_knows_is_there() -> None:
@@ -21,19 +21,11 @@ def test_names_and_retirement_are_those_of_pydicom() -> None:
         assert UID(row.uid).is_retired == row.retired, row.name
 
 
-@pytest.mark.parametrize(
-    ("uid", "expected"),
-    [
-        ("1.2.840.10008.5.1.4.1.1.66.7", True),  # Label Map Segmentation, 2024
-        ("1.2.840.10008.5.1.4.1.1.66.8", True),  # Height Map Segmentation, 2025
-        ("1.2.840.10008.5.1.4.1.1.5", True),  # Nuclear Medicine, retired 1993
-        ("1.2.840.10008.5.1.4.39.1", False),  # Color Palette: no patient
-        ("1.2.840.10008.1.1", False),
-        ("", False),
-    ],
-)
-def test_is_storage(uid: str, expected: bool) -> None:
-    assert is_storage(uid) is expected
+def test_what_is_new_is_there_and_what_has_no_patient_is_apart() -> None:
+    label_map, height_map, color_palette = (f"1.2.840.10008.5.1.4.{end}" for end in ("1.1.66.7", "1.1.66.8", "39.1"))
+    assert {label_map, height_map} <= STORAGE_SOP_CLASSES.keys()
+    assert color_palette in NON_PATIENT_SOP_CLASSES
+    assert not STORAGE_SOP_CLASSES.keys() & NON_PATIENT_SOP_CLASSES.keys()
 
 
 @pytest.mark.parametrize(

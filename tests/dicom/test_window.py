@@ -34,6 +34,19 @@ def test_the_window_is_that_of_the_standard(dataset: pydicom.Dataset) -> None:
     assert np.abs(shown - expected).max() <= 1
 
 
+def test_of_several_windows_the_first_is_taken(dataset: pydicom.Dataset) -> None:
+    dataset.WindowCenter, dataset.WindowWidth = [2000, 100], [1500, 10]
+    several = windowed(encoded(dataset))
+    dataset.WindowCenter, dataset.WindowWidth = 2000, 1500
+    assert np.array_equal(several, windowed(encoded(dataset)))
+
+
+def test_a_window_without_values_is_none(dataset: pydicom.Dataset) -> None:
+    without = windowed(encoded(dataset))
+    dataset.WindowCenter = dataset.WindowWidth = None
+    assert np.array_equal(without, windowed(encoded(dataset)))
+
+
 def test_without_a_window_the_range_of_the_values_is_shown(dataset: pydicom.Dataset) -> None:
     shown = windowed(encoded(dataset))
     assert (int(shown.min()), int(shown.max())) == (0, 255)
