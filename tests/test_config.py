@@ -129,9 +129,7 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
         load(tmp_path).dicom.access = Access.ANY
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5 min", 90), ("2h", 7200), ("7d", 604800)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5 min", 90), ("2h", 7200), ("7d", 604800)])
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
