@@ -8,6 +8,7 @@ import pydicom
 import pytest
 
 from benchmarks.objects import TINY_16, write_study
+from tests import small_scan
 from tests.cli.conftest import Command
 
 
@@ -163,3 +164,18 @@ def test_what_a_rule_would_do_with_a_file_and_with_what_came(gateway: Command, s
     assert "Modality = CT" in lines[0]["reason"]
     assert gateway("rules", "test", "ct").status == 2
     assert gateway("rules", "test", "ct", "--since", "soon").status == 2
+
+
+def test_what_a_rule_would_do_with_raw_data(gateway: Command, tmp_path: Path) -> None:
+    raw = tmp_path / "square.mrd"
+    raw.write_bytes(small_scan.stream())
+    gateway("rules", "add", "raw", "--when", "mrd.trajectory = cartesian", "--reconstruct", "cartesian")
+    gateway("rules", "add", "radial", "--when", "mrd.trajectory = radial", "--reconstruct", "auto")
+    (line,) = gateway("rules", "test", "raw", "--file", str(raw), "--json").json
+    assert (line["subject"], line["matched"], line["then"]) == ("square.mrd", True, "reconstruct by cartesian")
+    (line,) = gateway("rules", "test", "radial", "--file", str(raw), "--json").json
+    assert (line["matched"], line["then"]) == (False, "")
+    raw.write_bytes(b"\x03\x00\x04\x00\x00\x00<no>")
+    refused = gateway("rules", "test", "raw", "--file", str(raw))
+    assert refused.status == 2
+    assert "square.mrd" in refused.err
