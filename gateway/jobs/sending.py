@@ -21,7 +21,7 @@ from gateway.jobs.faults import describe
 from gateway.model.errors import GatewayError, StoreFault
 from gateway.model.work import Delivery
 from gateway.scu.store import Kind, Outgoing, StoreOutcome, group_by_contexts
-from gateway.store.protocol import ObjectStore
+from gateway.store.protocol import ObjectMissing, ObjectStore
 
 log = structlog.get_logger()
 
@@ -161,10 +161,13 @@ class _Sender:
 
 
 def _what_is_wrong(delivery: Delivery, store: ObjectStore) -> str:
-    """Whether the store has the whole object; every byte of it is the business of `gateway db verify`."""
+    """Whether the store has the whole object; every byte of it is the business of `gateway db verify`.
+
+    A store that cannot even say so is raised: that is no fault of this object.
+    """
     try:
         size = store.size(delivery.store_key)
-    except StoreFault as fault:
+    except ObjectMissing as fault:
         return str(fault)
     return "" if size == delivery.size else f"the store has {size} bytes of it instead of {delivery.size}"
 

@@ -17,6 +17,7 @@ from gateway.ingest.door import Door
 from gateway.jobs import forward
 from gateway.jobs.forward import UNREADABLE_FINDING, ForwardHandler, connector
 from gateway.jobs.worker import Worker
+from gateway.model.errors import StoreFault
 from gateway.model.peer import Peer
 from gateway.model.work import DeliveryState, JobKind, JobState
 from gateway.store.filesystem import FilesystemStore
@@ -187,6 +188,22 @@ def test_an_object_that_the_store_has_lost_fails_alone_with_a_finding(rig: Rig, 
     rig.forward()
     assert rig.states() == [SENT, FAILED, SENT]
     assert rig.findings() == [(UNREADABLE_FINDING, f"instance {uids[1]}")]
+
+
+def test_a_store_that_is_away_costs_no_object(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned(rig, 2)
+
+    def away(_: str) -> int:
+        raise StoreFault("the store cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "size", away)
+        rig.forward()
+    assert rig.states() == [WAITING] * 2
+    assert rig.job(JobKind.FORWARD).error == "the store cannot be read"
+    rig.make_due(JobKind.FORWARD)
+    rig.forward()
+    assert rig.states() == [SENT] * 2
 
 
 def test_results_are_recorded_as_it_goes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
