@@ -16,7 +16,7 @@ from sqlalchemy import insert as sql_insert
 
 from gateway.db import clock, jobs
 from gateway.db.tables import deliveries, peers
-from gateway.model.errors import NotFoundError, UsageError
+from gateway.model.errors import NotFoundError, Unsupported, UsageError
 from gateway.model.peer import Peer, Service
 from gateway.model.work import DeliveryState, JobKind
 
@@ -38,7 +38,10 @@ def request_forward(conn: Connection, peer_id: int) -> int:
 
 
 def add(conn: Connection, peer: Peer) -> Peer:
-    """Keep a new peer and return it with the id that the database gives; UsageError names a field that is wrong."""
+    """Keep a new peer and return it with the id that the database gives.
+
+    UsageError names a field that is wrong; Unsupported for TLS.
+    """
     _check(peer)
     _refuse_taken(conn, peer.name)
     result = conn.execute(sql_insert(peers).values(_columns(peer)).returning(peers.c.id))
@@ -148,6 +151,8 @@ def _check(peer: Peer) -> None:
         raise UsageError(f"max-associations is from 1 to {MAX_ASSOCIATIONS}")
     for network in peer.networks:
         _check_network(network)
+    if peer.tls:
+        raise Unsupported("this version cannot speak TLS to a peer, and would send in the clear")
 
 
 def _check_ae_title(title: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.db import deliveries, jobs, peers
 from gateway.db.engine import Database
-from gateway.model.errors import NotFoundError, UsageError
+from gateway.model.errors import NotFoundError, Unsupported, UsageError
 from gateway.model.peer import Peer, Service
 from gateway.model.work import DeliveryState, JobKind
 from tests.db import seeding
@@ -59,6 +59,11 @@ def test_a_wrong_field_is_named(database: Database) -> None:
             database.write(partial(peers.add, peer=peer))
     with database.read() as conn:
         assert peers.list_peers(conn) == []
+
+
+def test_a_peer_that_wants_tls_is_refused_and_not_sent_to_in_the_clear(database: Database) -> None:
+    with pytest.raises(Unsupported, match="in the clear"):
+        database.write(partial(peers.add, peer=replace(PACS, tls=True)))
 
 
 def test_names_are_unique_and_a_near_one_is_suggested(database: Database) -> None:
