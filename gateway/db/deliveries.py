@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, or_, select, update
 
 from gateway.db import clock
+from gateway.db.batches import batches
 from gateway.db.peers import request_forward, try_again
-from gateway.db.refusals import MAX_IDS, REFUSED
+from gateway.db.refusals import REFUSED
 from gateway.db.tables import deliveries, instances
 from gateway.db.upsert import greatest, insert
 from gateway.model.errors import NotFoundError
@@ -94,8 +95,8 @@ def plan(
     every line again that is not waiting.
     """
     planned = 0
-    for start in range(0, len(instance_ids), MAX_IDS):
-        chosen = and_(instances.c.id.in_(instance_ids[start : start + MAX_IDS]), instances.c.current.is_(True))
+    for ids in batches(instance_ids):
+        chosen = and_(instances.c.id.in_(ids), instances.c.current.is_(True))
         planned += _plan(conn, chosen, peer_id, (rule_id, rule_version), priority, resend=resend)
     if planned:
         request_forward(conn, peer_id)
@@ -181,15 +182,15 @@ def summaries(conn: Connection) -> list[PeerSummary]:
 def undelivered(conn: Connection, instance_ids: Sequence[int]) -> int:
     """How many deliveries of these instances still wait or have failed: what a deletion would lose."""
     count = select(func.count()).select_from(deliveries).where(deliveries.c.state.in_(OPEN))
-    chunks = (instance_ids[start : start + MAX_IDS] for start in range(0, len(instance_ids), MAX_IDS))
-    return sum(conn.execute(count.where(deliveries.c.instance_pk.in_(chunk))).scalar_one() for chunk in chunks)
+    chosen = map(deliveries.c.instance_pk.in_, batches(instance_ids))
+    return sum(conn.execute(count.where(part)).scalar_one() for part in chosen)
 
 
 def states(conn: Connection, instance_ids: Sequence[int], peer_id: int) -> dict[DeliveryState, int]:
     """How many deliveries of these instances to a peer are in each state."""
     found = dict.fromkeys(DeliveryState, 0)
-    for start in range(0, len(instance_ids), MAX_IDS):
-        chosen = deliveries.c.instance_pk.in_(instance_ids[start : start + MAX_IDS])
+    for ids in batches(instance_ids):
+        chosen = deliveries.c.instance_pk.in_(ids)
         counted = select(deliveries.c.state, func.count()).where(deliveries.c.peer_id == peer_id, chosen)
         for state, count in conn.execute(counted.group_by(deliveries.c.state)):
             found[DeliveryState(state)] += count

@@ -9,37 +9,15 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select, up
 from sqlalchemy import delete as sql_delete
 
 from gateway.db import clock, headers
+from gateway.db.batches import batches
 from gateway.db.tables import instance_headers, instances, patients, routed_instances, series, studies
-from gateway.model.errors import NotFoundError
 from gateway.model.instance import Instance, Origin, Source, StoredObject
-
-_MOST_IDS = 500  # bind parameters of one statement
-
-
-def get(conn: Connection, instance_id: int) -> Instance:
-    """The instance with this id; NotFoundError."""
-    row = conn.execute(_query(instances.c.id == instance_id)).one_or_none()
-    if row is None:
-        raise NotFoundError(f"no instance {instance_id}")
-    return _instance(row)
 
 
 def by_sop_instance_uid(conn: Connection, uid: str, *, current_only: bool = False) -> list[Instance]:
     """Every version under this SOP Instance UID, the newest first."""
     statement = _query(instances.c.sop_instance_uid == uid, current_only=current_only)
     return [_instance(row) for row in conn.execute(statement.order_by(instances.c.id.desc()))]
-
-
-def by_series(conn: Connection, series_pk: int, *, current_only: bool = True) -> Iterator[Instance]:
-    """The instances of a series in the order in which they came."""
-    statement = _query(instances.c.series_pk == series_pk, current_only=current_only)
-    return map(_instance, conn.execute(statement.order_by(instances.c.id)))
-
-
-def by_study(conn: Connection, study_pk: int, *, current_only: bool = True) -> Iterator[Instance]:
-    """The instances of a study in the order in which they came."""
-    statement = _query(series.c.study_pk == study_pk, current_only=current_only)
-    return map(_instance, conn.execute(statement.order_by(instances.c.id)))
 
 
 def by_scan(conn: Connection, scan_pk: int) -> Iterator[Instance]:
@@ -70,8 +48,8 @@ def delete(conn: Connection, instance_ids: Sequence[int]) -> list[str]:
     to any more: delete them after the commit, or leave them to the sweep.
     """
     keys: list[str] = []
-    for start in range(0, len(instance_ids), _MOST_IDS):
-        keys += _delete(conn, instance_ids[start : start + _MOST_IDS])
+    for ids in batches(instance_ids):
+        keys += _delete(conn, ids)
     return keys
 
 

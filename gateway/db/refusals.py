@@ -13,11 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
 
 from gateway.db import clock
+from gateway.db.batches import batches
 from gateway.db.tables import deliveries
 from gateway.model.work import DeliveryState
-
-# Below the 32,766 variables that SQLite takes in one statement, with room for the others.
-MAX_IDS = 10_000
 
 REFUSED = and_(
     deliveries.c.state == DeliveryState.WAITING, deliveries.c.attempts > 0, deliveries.c.instance_pk.is_not(None)
@@ -54,8 +52,7 @@ def _chosen(instance_ids: Sequence[int] | None) -> Iterator[ColumnElement[bool]]
     if instance_ids is None:
         yield true()
         return
-    for start in range(0, len(instance_ids), MAX_IDS):
-        yield deliveries.c.instance_pk.in_(instance_ids[start : start + MAX_IDS])
+    yield from map(deliveries.c.instance_pk.in_, batches(instance_ids))
 
 
 def _of(conn: Connection, chosen: ColumnElement[bool]) -> list[Refusal]:

@@ -11,16 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, literal, select
+from sqlalchemy import Connection, Row, exists, literal, select
 
+from gateway.db.batches import batches
 from gateway.db.headers import unpack
 from gateway.db.tables import instance_headers, instances, routed_instances, series, studies
 from gateway.db.upsert import insert
 from gateway.model.instance import Origin, Source
 from gateway.model.routing import Trigger
-
-# Below the 32,766 variables that SQLite takes in one statement, with room for the others.
-MAX_IDS = 10_000
 
 CANDIDATES_AT_ONCE = 500  # headers of a few kilobytes: some megabytes in memory
 
@@ -48,17 +46,10 @@ def mark(conn: Connection, trigger: Trigger, instance_ids: Sequence[int]) -> Non
 
     An instance that was deleted meanwhile is passed over.
     """
-    for start in range(0, len(instance_ids), MAX_IDS):
-        chosen = instances.c.id.in_(instance_ids[start : start + MAX_IDS])
-        source = select(instances.c.id, literal(trigger.value)).where(chosen).order_by(instances.c.id)
+    for ids in batches(instance_ids):
+        source = select(instances.c.id, literal(trigger.value)).where(instances.c.id.in_(ids)).order_by(instances.c.id)
         columns = [routed_instances.c.instance_pk, routed_instances.c.trigger]
         conn.execute(insert(conn, routed_instances).from_select(columns, source).on_conflict_do_nothing())
-
-
-def forget(conn: Connection, trigger: Trigger, instance_ids: Sequence[int]) -> None:
-    """Let the trigger's rules see these again, when the administrator asks for routing anew."""
-    seen = (routed_instances.c.trigger == trigger, routed_instances.c.instance_pk.in_(instance_ids))
-    conn.execute(delete(routed_instances).where(*seen))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, true
 
 from gateway.db import clock, deliveries, instances
+from gateway.db.batches import batches
 from gateway.db.keys import matches
 from gateway.db.tables import instances as instance_table
 from gateway.db.tables import patients, series, studies
 from gateway.model.errors import NotFoundError, UsageError
 from gateway.model.instance import Origin
-
-_MOST_IDS = 500  # bind parameters of one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +195,8 @@ def _count_instances() -> ColumnElement[int]:
 
 def _modalities(conn: Connection, study_pks: Sequence[int]) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for start in range(0, len(study_pks), _MOST_IDS):
-        chosen = series.c.study_pk.in_(study_pks[start : start + _MOST_IDS])
+    for pks in batches(study_pks):
+        chosen = series.c.study_pk.in_(pks)
         statement = select(series.c.study_pk, series.c.modality).where(chosen, series.c.modality != "").distinct()
         rows = conn.execute(statement.order_by(series.c.study_pk, series.c.modality))
         found |= {pk: tuple(row.modality for row in group) for pk, group in groupby(rows, key=lambda row: row.study_pk)}

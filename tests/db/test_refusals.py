@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Connection
 
-from gateway.db import deliveries, refusals
+from gateway.db import batches, deliveries, refusals
 from gateway.db.deliveries import Attempt, Result
 from gateway.db.engine import Database
 from gateway.db.refusals import Refusal
@@ -65,7 +65,7 @@ def test_refusals_are_counted_by_reason_and_the_peers_trouble_is_none(database: 
 
 def test_of_some_instances_alone_in_pieces(database: Database, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     settle(database, *(Attempt(line, Result.REFUSED, 0xC000, "no") for line in ledger.lines))
-    monkeypatch.setattr(refusals, "MAX_IDS", 2)
+    monkeypatch.setattr(batches, "MAX_IDS", 2)
     assert told(database, ledger, ledger.instances[:5]) == [(DeliveryState.WAITING, "no", 5, 1)]
     assert told(database, ledger, []) == []
 

@@ -31,8 +31,6 @@ def test_each_trigger_sees_an_instance_once(database: Database, series_pk: int) 
     assert unrouted(database, Trigger.SERIES, series_pk) == ids[2:]
     assert unrouted(database, Trigger.STUDY, study_pk) == ids
     assert unrouted(database, Trigger.INSTANCE, ids[0]) == ids[:1]
-    database.write(lambda conn: routed.forget(conn, Trigger.SERIES, ids[:1]))
-    assert unrouted(database, Trigger.SERIES, series_pk) == [ids[0], ids[2]]
 
 
 def test_another_series_and_a_superseded_version_are_left_out(database: Database, series_pk: int) -> None:
