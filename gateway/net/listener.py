@@ -1,8 +1,9 @@
 """A bound port, and a thread for each connection to it.
 
 Accepting never waits for a client: every word with a client is spoken in a thread of its own. Over the cap of
-connections, and while draining, a client is refused in its protocol's words. The listener outlives whatever the
-kernel or a client does to `accept`, and waits in the kernel only: nothing here polls. No protocol may enter here.
+connections, and while draining, a client is refused in its protocol's words; but who connects and says nothing keeps
+no place from those who speak. The listener outlives whatever the kernel or a client does to `accept`, and waits in
+the kernel only: nothing here polls. No protocol may enter here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # A refusal takes a thread for a moment. Beyond this many at once a client is only disconnected, so that a flood of
 # connections cannot become a flood of threads.
 _MAX_REFUSALS = 16
+# When all places are taken, a client that has not said for this long who it is gives its place up. A real one says it
+# at once; this is for a busy machine that has not come to read it yet.
+_SILENCE_S = 0.25
 # At the start of a drain, what is between two pieces of work may go on for this long.
 _IDLE_GRACE_S = 1.0
 # Threads that were told to stop get this long for their last word.
@@ -48,6 +52,10 @@ class Session(Protocol):
     @property
     def idle(self) -> bool:
         """True while between two pieces of work, so that an interruption breaks nothing."""
+
+    @property
+    def unheard(self) -> bool:
+        """True until the client has said who it is or what it wants."""
 
 
 class SessionFactory(Protocol):
@@ -81,7 +89,8 @@ class Listener:
         self._factory = factory
         self._socket = bind(settings.host, settings.port, settings.backlog)
         self._state = threading.Condition()
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, float] = {}  # since when, the oldest first
+        self._displaced: set[Session] = set()
         self._refusals = 0
         self._draining = False
         self._stopping = threading.Event()
@@ -153,13 +162,29 @@ class Listener:
 
     def _admission(self, session: Session) -> _Admission:
         with self._state:
-            if not self._draining and len(self._sessions) < self._settings.max_connections:
-                self._sessions.add(session)
+            if not self._draining and (self._has_place() or self._displace()):
+                self._sessions[session] = time.monotonic()
                 return _Admission.SERVE
             if self._refusals < _MAX_REFUSALS:
                 self._refusals += 1
                 return _Admission.REFUSE
         return _Admission.DROP
+
+    def _has_place(self) -> bool:
+        return len(self._sessions) < self._settings.max_connections
+
+    def _displace(self) -> bool:
+        """Interrupt the client that has been silent longest; False where there is none, or too many are ending yet."""
+        horizon = time.monotonic() - _SILENCE_S
+        silent = next(
+            (session for session, since in self._sessions.items() if since < horizon and session.unheard), None
+        )
+        if silent is None or len(self._displaced) >= self._settings.max_connections:
+            return False
+        del self._sessions[silent]
+        self._displaced.add(silent)
+        silent.interrupt()
+        return True
 
     def _start_thread(self, target: Callable[[Session], None], session: Session, sock: socket.socket) -> None:
         thread = threading.Thread(target=target, args=(session,), name=f"{self._settings.name}-session", daemon=True)
@@ -187,7 +212,8 @@ class Listener:
             if refused:
                 self._refusals -= 1
             else:
-                self._sessions.discard(session)
+                self._sessions.pop(session, None)
+                self._displaced.discard(session)
             self._state.notify_all()
 
     def _wait_until_empty(self, deadline: float) -> None:

@@ -65,6 +65,7 @@ class AcceptedAssociation:
         self._node = node
         self._connection = Connection(Transport(sock), Role.ACCEPTOR, node.settings.deadlines)
         self._association: Association | None = None
+        self._unheard = True
         self._number = node.registry.next_number()
         self._log: FilteringBoundLogger = structlog.get_logger().bind(association=self._number, address=address)
 
@@ -72,6 +73,11 @@ class AcceptedAssociation:
     def idle(self) -> bool:
         """True while no message is in progress."""
         return self._association is None or self._association.waiting
+
+    @property
+    def unheard(self) -> bool:
+        """True until an association request has come."""
+        return self._unheard
 
     def interrupt(self) -> None:
         """From another thread: abort the association soon."""
@@ -121,6 +127,7 @@ class AcceptedAssociation:
         request = self._connection.next_event(self._connection.now() + timeout_s)
         if not isinstance(request, AssociateRq):
             raise ProtocolViolation(f"{type(request).__name__} instead of an association request")
+        self._unheard = False
         return request
 
     def _check(self, request: AssociateRq) -> Access:

@@ -123,6 +123,11 @@ class MrdSession:
         """True before there is a scan."""
         return self._scan is None or self._scan.id is None
 
+    @property
+    def unheard(self) -> bool:
+        """True until a header has come."""
+        return self.idle
+
     def interrupt(self) -> None:
         """End soon: what has come is sealed, a reconstruction is stopped and done later."""
         self._transport.interrupt()

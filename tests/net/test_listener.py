@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from gateway.net.listener import Listener, ListenerSettings
+from gateway.net.listener import Listener, ListenerSettings, SessionFactory
 
 
 class Greeter:
@@ -19,6 +19,7 @@ class Greeter:
     def __init__(self, sock: socket.socket, address: str) -> None:
         self._sock = sock
         self.idle = False
+        self.unheard = False
 
     def run(self) -> None:
         self._sock.sendall(b"hello")
@@ -35,8 +36,8 @@ class Greeter:
 
 
 @contextmanager
-def listening(*, max_connections: int = 10) -> Iterator[Listener]:
-    listener = Listener(ListenerSettings("test", max_connections=max_connections), Greeter)
+def listening(factory: SessionFactory = Greeter, *, max_connections: int = 10) -> Iterator[Listener]:
+    listener = Listener(ListenerSettings("test", max_connections=max_connections), factory)
     listener.start()
     yield listener
     listener.drain(0)
@@ -63,6 +64,34 @@ def test_one_too_many_is_refused_in_the_protocols_words() -> None:
         assert first.recv(5) == b"hello"
         with call(listener) as second:
             assert second.recv(5) == b"busy"
+
+
+class Stranger(Greeter):
+    """Waits for a word of the client before it greets it."""
+
+    def __init__(self, sock: socket.socket, address: str) -> None:
+        super().__init__(sock, address)
+        self.unheard = True
+
+    def run(self) -> None:
+        if self._sock.recv(1):
+            self.unheard = False
+            super().run()
+        self._sock.close()
+
+
+def test_who_says_nothing_gives_its_place_to_who_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.net.listener._SILENCE_S", 0.0)
+    with listening(Stranger, max_connections=2) as listener, call(listener) as silent, call(listener) as known:
+        known.sendall(b"k")
+        assert known.recv(5) == b"hello"
+        with call(listener) as late:
+            assert silent.recv(5) == b""
+            late.sendall(b"l")
+            assert late.recv(5) == b"hello"
+            with call(listener) as later:
+                assert later.recv(5) == b"busy", "both places are taken by clients that have spoken"
+        known.sendall(b"k")
 
 
 def test_a_place_is_free_again_when_a_client_has_gone() -> None:
