@@ -125,7 +125,8 @@ class UpperLayer:
         self._buffer = memoryview(bytearray(buffer_size))
         self._start = 0
         self._end = 0
-        self._stage: Callable[[], _Outcome] = self._read_header
+        # Functions, not bound methods: those would tie the machine and its buffer to the garbage collector.
+        self._stage: Callable[[UpperLayer], _Outcome] = UpperLayer._read_header
         self._kind = 0
         self._pdu_left = 0
         self._pdv_left = 0
@@ -156,7 +157,7 @@ class UpperLayer:
     def next_event(self) -> Event | None:
         """The next event, or None when more bytes are needed."""
         while self.state is not State.IDLE:
-            outcome = self._stage()
+            outcome = self._stage(self)
             if outcome is not _AGAIN:
                 return outcome  # type: ignore[return-value]
         event, self._closing = self._closing, None
@@ -239,7 +240,7 @@ class UpperLayer:
             self.artim_running = step.artim is Artim.START
         self.state = step.to
         if step.to is State.AWAITING_CLOSE and self._pdu_left:
-            self._stage = self._skip
+            self._stage = UpperLayer._skip
         return indication if step.indicate else None
 
     def _write(self, step: Step, pdu: Pdu | None, reason: AbortReason) -> None:
@@ -252,7 +253,7 @@ class UpperLayer:
 
     def _violated(self, reason: AbortReason, detail: str) -> _Outcome:
         """The PDU at hand is invalid; what is left of it is skipped."""
-        self._stage = self._skip
+        self._stage = UpperLayer._skip
         return self._fire(Trigger.INVALID_PDU, reason=reason, detail=detail) or _AGAIN
 
     # Stages of reading: PDU header; body of an association PDU; PDV header; PDV data; what is to be skipped
@@ -271,7 +272,7 @@ class UpperLayer:
             detail = f"PDU type {self._kind:#04x} claims {self._pdu_left} bytes, {longest} are taken"
             return self._violated(AbortReason.INVALID_PARAMETER, detail)
         self._body = bytearray()
-        self._stage = self._read_body
+        self._stage = UpperLayer._read_body
         return _AGAIN
 
     def _begin_data(self) -> _Outcome:
@@ -280,12 +281,12 @@ class UpperLayer:
         if 0 < self._own_max_length < self._pdu_left:
             detail = f"P-DATA-TF of {self._pdu_left} bytes, {self._own_max_length} were announced"
             return self._violated(AbortReason.INVALID_PARAMETER, detail)
-        self._stage = self._read_pdv_header
+        self._stage = UpperLayer._read_pdv_header
         return self._fire(Trigger.P_DATA_TF) or _AGAIN
 
     def _read_pdv_header(self) -> _Outcome:
         if not self._pdu_left:
-            self._stage = self._read_header
+            self._stage = UpperLayer._read_header
             return _AGAIN
         if self._pdu_left < _PDV_HEADER.size:
             return self._violated(AbortReason.INVALID_PARAMETER, f"{self._pdu_left} bytes where a PDV begins")
@@ -299,7 +300,7 @@ class UpperLayer:
         self._pdu_left -= _PDV_HEADER.size
         self._pdv_left = length - 2
         self._pdv = (context_id, bool(control & _COMMAND_BIT), bool(control & _LAST_BIT))
-        self._stage = self._read_pdv_data
+        self._stage = UpperLayer._read_pdv_data
         return self._read_pdv_data()
 
     def _read_pdv_data(self) -> _Outcome:
@@ -311,7 +312,7 @@ class UpperLayer:
         self._pdu_left -= count
         self._pdv_left = left - count
         if count == left:
-            self._stage = self._read_pdv_header
+            self._stage = UpperLayer._read_pdv_header
         context_id, command, last = self._pdv
         return Fragment(context_id, command, last and count == left, self._buffer[start : start + count])
 
@@ -322,7 +323,7 @@ class UpperLayer:
         self._pdu_left -= count
         if self._pdu_left:
             return None
-        self._stage = self._read_header
+        self._stage = UpperLayer._read_header
         try:
             pdu = decode(self._kind, memoryview(self._body))
         except ProtocolViolation as violation:
@@ -340,5 +341,5 @@ class UpperLayer:
         self._pdu_left -= count
         if self._pdu_left:
             return None
-        self._stage = self._read_header
+        self._stage = UpperLayer._read_header
         return _AGAIN

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import struct
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -216,3 +218,15 @@ def answer_if_due(layer: UpperLayer) -> None:
         layer.accept(AssociateAc(REQUEST.title_fields, accepted, UserInformation(16384, "1.2.3")))
     elif layer.state is State.AWAITING_LOCAL_RELEASE:
         layer.answer_release()
+
+
+def test_the_machine_and_its_buffer_go_with_the_last_reference() -> None:
+    layer = established(16384)
+    push(layer, p_data(pdv(b"abc")))
+    gone = weakref.ref(layer)
+    gc.disable()
+    try:
+        del layer
+        assert gone() is None, "a quarter of a megabyte a connection must not wait for the garbage collector"
+    finally:
+        gc.enable()
