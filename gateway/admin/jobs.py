@@ -1,24 +1,51 @@
-"""Jobs and, by the same two verbs, deliveries: what waits, runs, is held or has failed, and trying again."""
+"""Jobs, and deliveries where a filter speaks of them: what waits, runs, is held or has failed, and trying again.
+
+A filter by rule or peer means what was asked for on its behalf: reconstructions and deliveries of the rule, deliveries
+to the peer. A delivery then counts like a job, in the state of a job that is nearest to its own; one by a state alone
+means jobs and deliveries. The forwarding job of a peer stands for all that waits for it: it is listed with its peer,
+and follows its deliveries by itself when those are tried again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.admin.context import Context
 from gateway.admin.names import which
-from gateway.db import deliveries, peers
+from gateway.db import deliveries, peers, rules
 from gateway.db import jobs as table
 from gateway.db.connection import Connection
 from gateway.model.errors import UsageError
-from gateway.model.work import DeliveryState, Job, JobKind, JobState
+from gateway.model.work import Delivery, DeliveryState, Job, JobKind, JobState
 
-# The states of a delivery that correspond to what an administrator asks of jobs.
-_DELIVERY_STATES = {
-    None: (),
-    JobState.READY: (DeliveryState.WAITING,),
-    JobState.FAILED: (DeliveryState.FAILED,),
+DELIVERY = "delivery"
+_STATES: Mapping[DeliveryState, JobState] = {
+    DeliveryState.WAITING: JobState.READY,
+    DeliveryState.SENT: JobState.DONE,
+    DeliveryState.FAILED: JobState.FAILED,
+    DeliveryState.CANCELLED: JobState.CANCELLED,
 }
+# What is not at its end, and nobody is working on.
+_OPEN = (JobState.READY, JobState.HELD, JobState.FAILED)
+_ENDS = (JobState.DONE, JobState.CANCELLED)
 _MOST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A line of `jobs list`. A delivery has no number, and its SOP Instance UID as its key."""
+
+    id: int | None
+    kind: str
+    key: str
+    state: JobState
+    due_at: datetime
+    attempts: int
+    priority: int
+    created_at: datetime
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +59,21 @@ class Acted:
 def list_(
     context: Context,
     kind: JobKind | None = None,
-    state: JobState | None = None,
+    rule: str | None = None,
     to: str | None = None,
+    state: JobState | None = None,
     limit: int = 1000,
-) -> list[Job]:
-    """Jobs, the one due first at the head; `to` leaves those that forward to this peer."""
-    kinds = () if kind is None else (kind,)
-    states = () if state is None else (state,)
+) -> list[JobLine]:
+    """Jobs and then deliveries that fit every filter; the job due first, and the latest delivery, at the head."""
     with context.database.read() as connection:
-        key = None if to is None else peers.forward_key(peers.get(connection, to).id)
-        found = table.listing(connection, kinds=kinds, states=states, limit=limit)
-    return [job for job in found if key is None or (job.kind is JobKind.FORWARD and job.key == key)]
+        jobs = _jobs(connection, rule, to, tuple(JobState) if state is None else (state,))
+        if to is not None and rule is None:
+            forwarding = table.find(connection, JobKind.FORWARD, peers.forward_key(peers.get(connection, to).id))
+            jobs += [forwarding] if forwarding is not None and state in (None, forwarding.state) else []
+        wanted = _deliveries(connection, rule, to, state) if kind in (None, JobKind.FORWARD) else None
+        found = [] if wanted is None else deliveries.listing(connection, wanted, limit=limit)
+    lines = [_of_job(job) for job in jobs if kind in (None, job.kind)]
+    return (lines + [_of_delivery(delivery) for delivery in found])[:limit]
 
 
 def show(context: Context, job_id: int) -> Job:
@@ -58,16 +89,16 @@ def retry(
     to: str | None = None,
     state: JobState | None = None,
 ) -> Acted:
-    """One job, or every job and delivery that fits, due now with all attempts before it."""
+    """One job, or every open job and delivery that fits, due now with all attempts before it."""
 
     def work(connection: Connection) -> Acted:
         if job_id is not None:
             table.retry(connection, job_id)
             return Acted(1, 0)
-        jobs = _jobs(connection, state, (JobState.FAILED, JobState.HELD)) if _jobs_too(rule, to) else []
+        jobs = _independent(_jobs(connection, rule, to, _OPEN if state is None else (state,)))
         for job in jobs:
             table.retry(connection, job.id)
-        wanted = _which(connection, rule, to, state)
+        wanted = _deliveries(connection, rule, to, state)
         return Acted(len(jobs), 0 if wanted is None else deliveries.retry(connection, wanted))
 
     acted = context.database.write(work)
@@ -82,35 +113,73 @@ def cancel(
     to: str | None = None,
     state: JobState | None = None,
 ) -> Acted:
-    """Give up one job, or every job and delivery that fits; nothing that was received is touched."""
+    """Give up one job, or every open job and delivery that fits; nothing that was received is touched."""
+    if state in _ENDS:
+        raise UsageError(f"what is {state} cannot be cancelled")
 
     def work(connection: Connection) -> Acted:
         if job_id is not None:
             table.cancel(connection, job_id)
             return Acted(1, 0)
-        jobs = _jobs(connection, state, ()) if _jobs_too(rule, to) else []
+        jobs = _independent(_jobs(connection, rule, to, _OPEN if state is None else (state,)))
         for job in jobs:
             table.cancel(connection, job.id)
-        wanted = _which(connection, rule, to, state)
+        wanted = _deliveries(connection, rule, to, state)
         return Acted(len(jobs), 0 if wanted is None else deliveries.cancel(connection, wanted))
 
     return context.database.write(work)
 
 
-def _jobs_too(rule: str | None, to: str | None) -> bool:
-    """A filter by rule or peer means deliveries alone: a forwarding job stands for all that waits for a peer."""
-    return rule is None and to is None
+def _jobs(connection: Connection, rule: str | None, to: str | None, states: tuple[JobState, ...]) -> list[Job]:
+    """Without a rule or peer all of these states; of a rule its reconstructions; none goes to a peer."""
+    if to is not None:
+        return []
+    if rule is None:
+        return table.listing(connection, states=states, limit=_MOST)
+    rule_id = rules.get(connection, rule).id
+    found = table.listing(connection, kinds=(JobKind.RECONSTRUCT,), states=states, limit=_MOST)
+    return [job for job in found if job.payload.get("rule") == rule_id]
 
 
-def _jobs(connection: Connection, state: JobState | None, default: tuple[JobState, ...]) -> list[Job]:
-    found = table.listing(connection, states=default if state is None else (state,), limit=_MOST)
-    return [job for job in found if job.kind is not JobKind.FORWARD or job.state is JobState.FAILED]
+def _independent(jobs: list[Job]) -> list[Job]:
+    """Without the forwarding jobs that follow their deliveries."""
+    return [job for job in jobs if job.kind is not JobKind.FORWARD or job.state is JobState.FAILED]
 
 
-def _which(connection: Connection, rule: str | None, to: str | None, state: JobState | None) -> deliveries.Which | None:
-    """The deliveries that are meant; None where the state is one that only jobs have."""
-    if state in _DELIVERY_STATES:
-        return which(connection, to=to, rule=rule, states=_DELIVERY_STATES[state])
-    if _jobs_too(rule, to):
+def _deliveries(
+    connection: Connection, rule: str | None, to: str | None, state: JobState | None
+) -> deliveries.Which | None:
+    """The deliveries that a filter means: of one by rule or peer alone those that are open. None for none."""
+    if rule is None and to is None and state is None:
         return None
-    raise UsageError(f"no delivery is {state}: --rule and --to go with the states ready and failed")
+    wanted = _OPEN if state is None else (state,)
+    states = tuple(theirs for theirs, ours in _STATES.items() if ours in wanted)
+    return which(connection, to=to, rule=rule, states=states) if states else None
+
+
+def _of_job(job: Job) -> JobLine:
+    return JobLine(
+        id=job.id,
+        kind=job.kind,
+        key=job.key,
+        state=job.state,
+        due_at=job.due_at,
+        attempts=job.attempts,
+        priority=job.priority,
+        created_at=job.created_at,
+        error=job.error,
+    )
+
+
+def _of_delivery(delivery: Delivery) -> JobLine:
+    return JobLine(
+        id=None,
+        kind=DELIVERY,
+        key=delivery.sop_instance_uid,
+        state=_STATES[delivery.state],
+        due_at=delivery.due_at,
+        attempts=delivery.attempts,
+        priority=delivery.priority,
+        created_at=delivery.created_at,
+        error=delivery.error,
+    )

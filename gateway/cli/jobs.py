@@ -12,7 +12,11 @@ from gateway.model.work import JobKind, JobState
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Durable work: routing, reconstruction, forwarding and sweeping.",
+    help="""Durable work: routing, reconstruction, forwarding and sweeping.
+
+    --rule means what a rule asked for: its reconstructions and its deliveries; --to means the deliveries to a peer.
+    With --rule, --to or --state a delivery counts like a job: ready while it waits, done when it was sent.
+    """,
     epilog="Example: gateway jobs retry --to pacs",
 )
 
@@ -28,8 +32,8 @@ COLUMNS = (
 )
 
 JobId = Annotated[int | None, typer.Argument(help="Number of the job.")]
-OfRule = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Deliveries that this rule asked for.")]
-ToPeer = Annotated[str | None, typer.Option("--to", metavar="PEER", help="Deliveries to this peer.")]
+OfRule = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="What this rule asked for.")]
+ToPeer = Annotated[str | None, typer.Option("--to", metavar="PEER", help="What goes to this peer.")]
 State = Annotated[JobState | None, typer.Option("--state", help="Only those in this state.")]
 
 
@@ -37,14 +41,20 @@ State = Annotated[JobState | None, typer.Option("--state", help="Only those in t
 def list_(
     ctx: typer.Context,
     kind: Annotated[JobKind | None, typer.Option(help="Only of this kind.")] = None,
-    state: State = None,
+    rule: OfRule = None,
     to: ToPeer = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most jobs to list.")] = 1000,
+    state: State = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most lines to list.")] = 1000,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """List jobs, the one that is due first at the head."""
-    rows = call(ctx, "jobs.list", kind=kind, state=state, to=to, limit=limit)
+    """List jobs, the one that is due first at the head.
+
+    With --rule, --to or --state also deliveries: those that are open, or in that state. Examples:
+
+    gateway jobs list --to pacs - gateway jobs list --kind reconstruct --state failed
+    """
+    rows = call(ctx, "jobs.list", kind=kind, rule=rule, to=to, state=state, limit=limit)
     print_rows(rows, COLUMNS, as_json=as_json, as_csv=as_csv, nothing="no jobs")
 
 
@@ -58,7 +68,7 @@ def show(
 
 @app.command()
 def retry(ctx: typer.Context, job: JobId = None, rule: OfRule = None, to: ToPeer = None, state: State = None) -> None:
-    """Do a job again now, or try deliveries again: those that failed, and those that wait for a next try.
+    """Do a job again now, or all that fit: what failed, is held, or waits for its next try.
 
     Examples: gateway jobs retry 17 - gateway jobs retry --to pacs - gateway jobs retry --state failed
     """
@@ -67,7 +77,10 @@ def retry(ctx: typer.Context, job: JobId = None, rule: OfRule = None, to: ToPeer
 
 @app.command()
 def cancel(ctx: typer.Context, job: JobId = None, rule: OfRule = None, to: ToPeer = None, state: State = None) -> None:
-    """Give up a job, or deliveries; the objects stay."""
+    """Give up a job, or all that fit and are not done; the objects stay.
+
+    Example: gateway jobs cancel --rule night --state ready
+    """
     say(_done(_act(ctx, "jobs.cancel", job, rule, to, state), "cancelled"))
 
 

@@ -337,6 +337,7 @@ def _delivery(row: Row[Any]) -> Delivery:
         state=DeliveryState(row.state),
         attempts=row.attempts,
         created_at=clock.to_datetime(row.created_at),
+        due_at=clock.to_datetime(row.due_at),
         sent_at=None if row.sent_at is None else clock.to_datetime(row.sent_at),
         status=row.status,
         error=row.error,

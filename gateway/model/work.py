@@ -80,6 +80,7 @@ class Delivery:
     state: DeliveryState
     attempts: int
     created_at: datetime
+    due_at: datetime
     sent_at: datetime | None = None
     status: int | None = None
     error: str = ""
