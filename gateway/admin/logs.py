@@ -1,13 +1,20 @@
-"""The log: one event a line on standard error, with fields; as JSON unless a person looks on."""
+"""The log: one event a line on standard error, with fields; as JSON unless a person looks on.
+
+An exception is logged by its type and place. Only the messages of our own errors are: that of any other may quote what
+it stumbled over, and so a patient's values.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+import traceback
+from collections.abc import Iterator
 
 import structlog
+from structlog.typing import ExcInfo, Processor
 
 from gateway.config import LogFormat, LogLevel, LogSettings
+from gateway.model.errors import GatewayError
 
 
 def configure(settings: LogSettings) -> None:
@@ -17,17 +24,30 @@ def configure(settings: LogSettings) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *_rendering(settings.format),
+            structlog.processors.ExceptionRenderer(_without_values),
+            _renderer(settings.format),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level.value),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 
-def _rendering(wanted: LogFormat) -> list[Any]:
+def _renderer(wanted: LogFormat) -> Processor:
     if wanted is LogFormat.CONSOLE or (wanted is LogFormat.AUTO and sys.stderr.isatty()):
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        return structlog.dev.ConsoleRenderer()
+    return structlog.processors.JSONRenderer()
+
+
+def _without_values(exc_info: ExcInfo) -> str:
+    """The traceback, the cause first as Python prints it, without the messages of strangers."""
+    return "\n".join(reversed(list(_told(exc_info[1]))))
+
+
+def _told(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        message = f": {error}" if isinstance(error, GatewayError) else ""
+        yield "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__ + message
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def configure_for_command() -> None:

@@ -1,0 +1,51 @@
+"""The log shows what went wrong and where, and no patient's value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from gateway.admin import logs
+from gateway.config import LogFormat, LogSettings
+from gateway.model.errors import StoreFault
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+def fail() -> None:
+    try:
+        int("DOE^JANE")
+    except ValueError as error:
+        raise StoreFault("the disk is full") from error
+
+
+@pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_an_exception_is_logged_by_type_and_place(form: LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogSettings(format=form))
+    try:
+        fail()
+    except StoreFault:
+        structlog.get_logger().exception("association.failed", association=7)
+    logged = capsys.readouterr().err
+    assert "association.failed" in logged
+    assert "test_logs.py" in logged
+    assert "in fail" in logged
+    assert "StoreFault: the disk is full" in logged
+    assert "ValueError" in logged
+    assert "'DOE" not in logged
+    assert "base 10" not in logged
+
+
+def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogSettings(format=LogFormat.JSON))
+    structlog.get_logger().info("node.started", pid=1)
+    event = json.loads(capsys.readouterr().err)
+    assert (event["event"], event["level"], event["pid"]) == ("node.started", "info", 1)
