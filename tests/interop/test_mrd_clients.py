@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ismrmrd
 import numpy as np
 import pytest
-from ismrmrd.serialization import ConfigFile, ProtocolDeserializer, ProtocolSerializer
 
+from tests.interop.mrd_client import exchange, scan
 from tests.interop.peers import Node, eventually, program
 
 pytestmark = pytest.mark.interop
@@ -25,26 +23,6 @@ def phantom(tmp_path: Path) -> Path:
     command = [program("ismrmrd_generate_cartesian_shepp_logan"), "-m", "128", "-C", "-o", str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return path
-
-
-def exchange(port: int, config: str, messages: Iterator[Any]) -> list[Any]:
-    """Send a scan as the `ismrmrd` package writes it; return what came back before the server's CLOSE."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        stream = connection.makefile("rwb")
-        serializer = ProtocolSerializer(stream)
-        serializer.serialize(ConfigFile(config))
-        for message in messages:
-            serializer.serialize(message)
-        serializer.close()
-        return list(ProtocolDeserializer(stream).deserialize())
-
-
-def scan(path: Path) -> Iterator[Any]:
-    """Header and readouts of an MRD file, as the `ismrmrd` package reads them."""
-    with ismrmrd.Dataset(str(path), create_if_needed=False) as dataset:
-        yield ismrmrd.xsd.CreateFromDocument(dataset.read_xml_header())
-        for number in range(dataset.number_of_acquisitions()):
-            yield dataset.read_acquisition(number)
 
 
 def images(answer: list[Any]) -> list[np.ndarray]:
