@@ -14,7 +14,7 @@ from gateway.app.cached import Cached
 from gateway.app.handlers import handlers
 from gateway.app.node import BoundListener, Node, Parts
 from gateway.config import Settings
-from gateway.db import peers
+from gateway.db import jobs, peers
 from gateway.db.engine import Database
 from gateway.jobs import sweep
 from gateway.jobs.worker import Worker
@@ -65,6 +65,8 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
 
 def _worker(context: Context, bell: Bell) -> Worker:
     context.database.write(sweep.request)
+    if context.settings.database.is_sqlite:  # this node holds its lock: a lease can only be of one that was killed
+        context.database.write(jobs.release_leases)
     worker = Worker(context.database, handlers(context))
     bell.answer_with(lambda delay_s: worker.wake(delay_s=delay_s))
     return worker

@@ -258,6 +258,16 @@ def release_held(conn: Connection, kind: JobKind) -> int:
     return _make_due(conn, and_(jobs.c.kind == kind, jobs.c.state == JobState.HELD))
 
 
+def release_leases(conn: Connection) -> int:
+    """Make due what nobody works on any more, and return how many; only where no other node shares the database.
+
+    A job that has failed before keeps its lease: should it be what ends the node, it must not do so at every start.
+    """
+    left = and_(jobs.c.state == JobState.LEASED, jobs.c.attempts == 1)
+    values = {"state": JobState.READY, "due_at": clock.now(conn), "lease_token": None, "lease_until": None}
+    return conn.execute(update(jobs).where(left).values(values)).rowcount
+
+
 def prune(conn: Connection, older_than_s: float) -> int:
     """Delete jobs that were done or cancelled longer ago than this, and return how many."""
     horizon = clock.now(conn) - round(older_than_s * SECOND)

@@ -182,6 +182,20 @@ def test_a_lease_that_ran_out_is_claimed_again_and_the_first_settles_nothing(dat
     assert settle(database, second, jobs.Done()).state is JobState.DONE
 
 
+def test_released_leases_are_due_but_for_jobs_that_failed_before(database: Database) -> None:
+    for key in ("series:1", "series:2"):
+        request(database, key)
+    again = claimed(database)
+    settle(database, again, jobs.Retry(0, "cut off"))
+    left = {claimed(database).id, claimed(database).id}
+    assert again.id in left
+    assert database.write(jobs.release_leases) == 1
+    (released,) = left - {again.id}
+    assert claimed(database).id == released
+    assert database.write(jobs.release_leases) == 0
+    assert claim(database) is None
+
+
 def test_what_is_written_after_a_lost_lease_is_rolled_back(database: Database) -> None:
     request(database)
     job = replace(claimed(database), lease_token="another")
