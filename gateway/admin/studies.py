@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.admin.context import Context
 from gateway.admin.progress import Progress
@@ -49,9 +49,10 @@ def list_(context: Context, keys: dict[str, str], limit: int = 1000) -> list[Stu
 
 
 def show(context: Context, uid: str) -> StudyTree:
-    """The study of a Study, Series or SOP Instance UID; of one under two patients, the first."""
+    """The study of a Study, Series or SOP Instance UID; of one under several patients the first, with the others."""
     with context.database.read() as connection:
-        return table.show(connection, uid)[0]
+        first, *others = table.show(connection, uid)
+    return replace(first, others=tuple(others))
 
 
 def plan_deletion(context: Context, uid: str | None = None) -> Deletion:

@@ -71,12 +71,16 @@ def list_(
 
 @app.command()
 def show(ctx: typer.Context, uid: Uid, as_json: AsJson = False) -> None:
-    """Show a study as a tree, with each stored version of an instance."""
+    """Show a study as a tree, with each stored version of an instance.
+
+    A study that came under several patients is shown under each; in JSON those after the first are its `others`.
+    """
     found = call(ctx, "studies.show", uid=uid)
     if as_json:
         print_json(found)
     else:
-        say("\n".join(_tree(found)))
+        for study in (found, *found["others"]):
+            say("\n".join(_tree(study)))
 
 
 @app.command()

@@ -73,7 +73,7 @@ class SeriesTree:
 
 @dataclass(frozen=True, slots=True)
 class StudyTree:
-    """A study of one patient with its series."""
+    """A study of one patient with its series; `others` is the same study under other patients, where shown as one."""
 
     study_instance_uid: str
     patient_id: str
@@ -83,6 +83,7 @@ class StudyTree:
     accession_number: str
     study_description: str
     series: tuple[SeriesTree, ...]
+    others: tuple[StudyTree, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,25 @@ def test_a_study_as_a_tree(gateway: Command, study: str) -> None:
     assert [line.split()[0] for line in lines[:2]] == ["study", "series"]
 
 
+def test_a_study_under_two_patients_is_shown_exported_and_deleted_whole(
+    gateway: Command, study: str, tmp_path: Path
+) -> None:
+    dataset = pydicom.dcmread(tmp_path / "study" / "000001.dcm")
+    dataset.PatientID, dataset.SOPInstanceUID = "OTHER", "1.2.3.4"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.save_as(tmp_path / "other.dcm")
+    assert gateway("import", str(tmp_path / "other.dcm")).status == 0
+    shown = gateway("studies", "show", study, "--json").json
+    (other,) = shown["others"]
+    assert (shown["patient_id"] != "OTHER", other["patient_id"]) == (True, "OTHER")
+    assert other["series"][0]["instances"][0]["sop_instance_uid"] == dataset.SOPInstanceUID
+    told = gateway("studies", "show", study).out
+    assert told.count(f"study {study}") == 2
+    assert gateway("studies", "export", study, str(tmp_path / "out")).out.startswith("wrote 4 files")
+    assert gateway("studies", "delete", study, "--yes").out.endswith("deleted 4 instances\n")
+    assert gateway("studies", "list", "--json").json == []
+
+
 def test_what_is_exported_has_the_same_data_sets(gateway: Command, study: str, tmp_path: Path) -> None:
     assert gateway("studies", "export", study, str(tmp_path / "out")).status == 0
     written = {pydicom.dcmread(path).SOPInstanceUID: path for path in (tmp_path / "out").rglob("*.dcm")}
