@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.db import deliveries, rules
 from gateway.db import peers as table
 from gateway.db.connection import Connection
 from gateway.model.errors import UsageError
-from gateway.model.peer import DEFAULT_SERVICES, Peer, Service
+from gateway.model.peer import DEFAULT_SERVICES, OFFERED_SERVICES, Peer, Service
 from gateway.scu.association import Destination
 from gateway.scu.echo import verify
 
@@ -24,7 +24,7 @@ _FIELDS: Mapping[str, Any] = {
     "networks": tuple,
     "calling_aet": lambda value: value or None,
     "also_aets": tuple,
-    "services": lambda value: frozenset(map(Service, value)),
+    "services": lambda value: _offered(map(Service, value)),
     "max_associations": int,
 }
 
@@ -76,7 +76,7 @@ def add(
         networks=networks,
         calling_aet=calling_aet or None,
         also_aets=also_aets,
-        services=DEFAULT_SERVICES if services is None else frozenset(services),
+        services=DEFAULT_SERVICES if services is None else _offered(services),
         max_associations=max_associations,
     )
     added = context.database.write(lambda connection: table.add(connection, peer))
@@ -166,6 +166,15 @@ def echo(context: Context, name: str) -> Echoed:
     began = time.perf_counter()
     answered_s = verify(destination)
     return Echoed(name, 1000 * (time.perf_counter() - began), 1000 * answered_s)
+
+
+def _offered(services: Iterable[Service]) -> frozenset[Service]:
+    """Raises `UsageError` naming a service that this node does not have."""
+    wanted = frozenset(services)
+    if missing := wanted - OFFERED_SERVICES:
+        known = ", ".join(sorted(OFFERED_SERVICES))
+        raise UsageError(f"this node has no service {', '.join(sorted(missing))} to allow; it has {known}")
+    return wanted
 
 
 def _acted(context: Context) -> None:

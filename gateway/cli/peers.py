@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.invocation import call, confirm
 from gateway.cli.output import AsCsv, AsJson, Column, print_fields, print_json, print_rows, say
-from gateway.model.peer import Service
+from gateway.model.peer import OFFERED_SERVICES, Service
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +30,7 @@ COLUMNS = (
 )
 
 _ADDRESS = re.compile(r"(?P<ae>.+)@(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
+_OFFERED = ",".join(sorted(OFFERED_SERVICES))
 
 Name = Annotated[str, typer.Argument(help="Name of the peer in this node.")]
 Networks = Annotated[
@@ -45,7 +46,7 @@ AlsoAets = Annotated[
 ]
 Allow = Annotated[
     str | None,
-    typer.Option(metavar="LIST", help=f"What it may ask of us, with commas between: {','.join(Service)}."),
+    typer.Option(metavar="LIST", help=f"What it may ask of us, with commas between: {_OFFERED}."),
 ]
 MaxAssociations = Annotated[
     int | None, typer.Option("--max-associations", min=1, max=32, help="Associations that we open to it at a time.")
@@ -204,5 +205,5 @@ def _services(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in set(Service):
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(Service)}", param_hint="--allow")
+            raise typer.BadParameter(f"{name!r} is none of {_OFFERED}", param_hint="--allow")
     return names

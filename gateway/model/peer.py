@@ -17,7 +17,9 @@ class Service(StrEnum):
     COMMIT = "commit"
 
 
-DEFAULT_SERVICES = frozenset(Service)
+OFFERED_SERVICES = frozenset({Service.ECHO, Service.STORE})
+"""The services that this node has; a stored peer may be allowed others, which it will find when they come."""
+DEFAULT_SERVICES = OFFERED_SERVICES
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,13 @@ def test_what_is_no_address(text: str) -> None:
 
 
 def test_a_peer_is_added_changed_renamed_and_removed(gateway: Command) -> None:
-    added = gateway("peers", "add", "pacs", "PACS@10.0.0.5:104", "--allow", "echo, find", "--max-associations", "4")
+    added = gateway("peers", "add", "pacs", "PACS@10.0.0.5:104", "--allow", " echo,", "--max-associations", "4")
     assert (added.status, added.err) == (0, "")
     assert gateway("peers", "set", "pacs", "--address", "PACS2@10.0.0.6:105", "--calling-aet", "ME").status == 0
     assert gateway("peers", "rename", "pacs", "archive").status == 0
     peer = gateway("peers", "show", "archive", "--json").json
     assert (peer["ae_title"], peer["host"], peer["port"]) == ("PACS2", "10.0.0.6", 105)
-    assert (peer["services"], peer["max_associations"], peer["calling_aet"]) == (["echo", "find"], 4, "ME")
+    assert (peer["services"], peer["max_associations"], peer["calling_aet"]) == (["echo"], 4, "ME")
     assert gateway("peers", "set", "archive", "--calling-aet", "").status == 0
     assert gateway("peers", "show", "archive", "--json").json["calling_aet"] is None
     assert gateway("peers", "remove", "archive", "--yes").status == 0
@@ -59,7 +59,8 @@ def test_the_listing_as_a_table_as_json_and_as_csv(gateway: Command) -> None:
         (("add", "a", "MR1"), "--from"),
         (("add", "a", "MR1", "--from", "10.0.0.0/99"), "10.0.0.0/99"),
         (("add", "a", "SEVENTEEN_LETTERS@h:104"), "AE title"),
-        (("add", "a", "PACS@h:104", "--allow", "echo,stor"), "'stor' is none of"),
+        (("add", "a", "PACS@h:104", "--allow", "echo,stor"), "'stor' is none of echo,store"),
+        (("add", "a", "PACS@h:104", "--allow", "echo,find"), "no service find"),
         (("add", "taken", "PACS@h:104"), "exists already"),
         (("show", "takn"), "did you mean taken?"),
         (("set", "taken"), "nothing to change"),
