@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from pathlib import Path
 from types import TracebackType
 
@@ -18,8 +17,6 @@ from gateway.model.errors import NodeFault, UsageError
 LOCK_NAME = "lock"
 SOCKET_NAME = "control.sock"
 SPOOL_NAME = "spool"
-
-_LOCK_POLL_S = 0.05
 
 
 class HomeBusy(NodeFault):
@@ -43,15 +40,12 @@ class HomeLock:
         self._path = home / LOCK_NAME
         self._descriptor: int | None = None
 
-    def acquire(self, wait_s: float = 0.0) -> None:
-        """Take the lock, waiting at most `wait_s` seconds; raises `HomeBusy`."""
+    def acquire(self) -> None:
+        """Take the lock; raises `HomeBusy`."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + wait_s
-        while not _locked(descriptor):
-            if time.monotonic() >= deadline:
-                os.close(descriptor)
-                raise HomeBusy(f"{self._path.parent} is in use by another gateway process")
-            time.sleep(_LOCK_POLL_S)
+        if not _locked(descriptor):
+            os.close(descriptor)
+            raise HomeBusy(f"{self._path.parent} is in use by another gateway process")
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -61,8 +55,7 @@ class HomeLock:
             self._descriptor = None
 
     def __enter__(self) -> HomeLock:
-        if self._descriptor is None:
-            self.acquire()
+        self.acquire()
         return self
 
     def __exit__(

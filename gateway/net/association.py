@@ -36,14 +36,14 @@ class Association:
         """The peer's IP address."""
         return self._connection.address
 
-    def receive(self, wait_s: float | None = None) -> Message | None:
+    def receive(self) -> Message | None:
         """The next message, or None when the peer released the association, which is answered.
 
         What is left of the last message's data set is read away first. Raises what `Connection.next_event` raises,
         and ProtocolViolation or LimitExceeded for a message that may not be; the caller then closes.
         """
         self.skip_data_set()
-        self._deadline = self._connection.now() + (wait_s or self._connection.deadlines.idle_s)
+        self._deadline = self._connection.now() + self._connection.deadlines.idle_s
         self.waiting = True
         event = self._connection.next_event(self._deadline)
         self.waiting = False

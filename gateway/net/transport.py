@@ -21,18 +21,17 @@ _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _LINGER_BUFFER = 1 << 16
 
 
-def connect(host: str, port: int, *, timeout_s: float, clock: Clock = time.monotonic) -> Transport:
+def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
     """Open a connection; the one place where outbound sockets are made.
 
     Raises PeerUnreachable when there is no name, route or listener, PeerTimeout when nothing answers in time.
     """
     try:
-        sock = socket.create_connection((host, port), timeout=timeout_s)
+        return socket.create_connection((host, port), timeout=timeout_s)
     except TimeoutError as error:
         raise PeerTimeout(f"{host}:{port} did not accept a connection within {timeout_s:g} s") from error
     except OSError as error:
         raise PeerUnreachable(f"{host}:{port}: {error.strerror or error}") from error
-    return Transport(sock, clock=clock)
 
 
 class Transport:

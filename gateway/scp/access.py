@@ -9,21 +9,21 @@ from ipaddress import ip_address, ip_network
 
 from gateway.model.peer import Peer
 from gateway.scp.settings import AccessMode
-from gateway.wire.pdu import APPLICATION_CONTEXT, AssociateRj, AssociateRq
+from gateway.wire.pdu import APPLICATION_CONTEXT, AssociateRj, AssociateRq, RejectResult, RejectSource
 
 # Of the protocol version field only the first bit counts (PS3.8 table 9-11).
 _PROTOCOL_VERSION_1 = 1
 
 
 class Refusal(Enum):
-    """Reasons that this node gives, by result, source and reason."""
+    """Reasons that this node gives; the last number is the reason among those of its source."""
 
-    APPLICATION_CONTEXT = AssociateRj(1, 1, 2)
-    CALLING_AE_TITLE = AssociateRj(1, 1, 3)
-    CALLED_AE_TITLE = AssociateRj(1, 1, 7)
-    PROTOCOL_VERSION = AssociateRj(1, 2, 2)
-    CONGESTION = AssociateRj(2, 3, 1)
-    LOCAL_LIMIT = AssociateRj(2, 3, 2)
+    APPLICATION_CONTEXT = AssociateRj(RejectResult.PERMANENT, RejectSource.USER, 2)
+    CALLING_AE_TITLE = AssociateRj(RejectResult.PERMANENT, RejectSource.USER, 3)
+    CALLED_AE_TITLE = AssociateRj(RejectResult.PERMANENT, RejectSource.USER, 7)
+    PROTOCOL_VERSION = AssociateRj(RejectResult.PERMANENT, RejectSource.ACSE, 2)
+    CONGESTION = AssociateRj(RejectResult.TRANSIENT, RejectSource.PRESENTATION, 1)
+    LOCAL_LIMIT = AssociateRj(RejectResult.TRANSIENT, RejectSource.PRESENTATION, 2)
 
 
 @dataclass(frozen=True, slots=True)

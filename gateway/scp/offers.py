@@ -16,7 +16,7 @@ _STANDARD_ROOT = "1.2.840.10008."
 _STANDARD_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 
 
-def offers_for(peer: Peer | None, *, accept_unknown: bool) -> Offers:
+def offers_for(peer: Peer | None) -> Offers:
     """What this peer (None: one that is not in the table) is offered, as a function of the abstract syntax."""
     services = peer.services if peer else frozenset(Service)
 
@@ -26,7 +26,7 @@ def offers_for(peer: Peer | None, *, accept_unknown: bool) -> Offers:
         if Service.STORE not in services:
             return None
         known = abstract_syntax in STORAGE_SOP_CLASSES or abstract_syntax in NON_PATIENT_SOP_CLASSES
-        return _STORAGE if known or (accept_unknown and _may_be_storage(abstract_syntax)) else None
+        return _STORAGE if known or _may_be_storage(abstract_syntax) else None
 
     return offer
 

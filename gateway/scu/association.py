@@ -12,13 +12,13 @@ from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from gateway.model.errors import AssociationRejected, ConnectionLost, PeerFault, ProtocolViolation
 from gateway.net.association import Association
 from gateway.net.connection import Connection, Deadlines
-from gateway.net.transport import connect
+from gateway.net.transport import Transport, connect
 from gateway.wire.command import RESPONSE_BIT, Command
 from gateway.wire.dimse import Message
 from gateway.wire.fsm import Role
-from gateway.wire.items import RoleSelection, UserInformation
+from gateway.wire.items import UserInformation
 from gateway.wire.negotiation import Context, accepted_contexts
-from gateway.wire.pdu import AssociateAc, AssociateRj, AssociateRq, ProposedContext
+from gateway.wire.pdu import AssociateAc, AssociateRj, AssociateRq, ProposedContext, RejectResult
 
 _MESSAGE_IDS = 1 << 16
 
@@ -103,15 +103,13 @@ class RequestedAssociation:
             self._association.release()
 
 
-def request_association(
-    destination: Destination, contexts: Sequence[ProposedContext], roles: Sequence[RoleSelection] = ()
-) -> RequestedAssociation:
+def request_association(destination: Destination, contexts: Sequence[ProposedContext]) -> RequestedAssociation:
     """Connect and associate.
 
     Raises PeerUnreachable, PeerTimeout, ConnectionLost, AssociationRejected, AssociationAborted or ProtocolViolation.
     """
-    transport = connect(destination.host, destination.port, timeout_s=destination.connect_s)
-    connection = Connection(transport, Role.REQUESTOR, destination.deadlines)
+    sock = connect(destination.host, destination.port, timeout_s=destination.connect_s)
+    connection = Connection(Transport(sock), Role.REQUESTOR, destination.deadlines)
     request = AssociateRq(
         called_ae_title=destination.called_ae_title,
         calling_ae_title=destination.calling_ae_title,
@@ -120,7 +118,6 @@ def request_association(
             max_length=destination.max_pdu,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             implementation_version_name=IMPLEMENTATION_VERSION_NAME,
-            roles=tuple(roles),
         ),
     )
     try:
@@ -142,7 +139,7 @@ def _ask(connection: Connection, request: AssociateRq) -> AssociateAc:
             return answer
         case AssociateRj(result=result, source=source, reason=reason):
             cause = _REJECTIONS.get((source, reason), "for a reason that the standard does not list")
-            kind = "for now" if result == 2 else "for good"
+            kind = "for now" if result == RejectResult.TRANSIENT else "for good"
             text = f"{connection.address} rejected the association {kind}: {cause} ({result},{source},{reason})"
             raise AssociationRejected(text, result=result, source=source, reason=reason)
         case _:

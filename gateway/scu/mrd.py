@@ -9,14 +9,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from gateway.model.errors import ConnectionLost, PeerTimeout, PeerUnreachable, ShuttingDown
+from gateway.model.errors import ConnectionLost, ShuttingDown
 from gateway.model.mrd import Acquisition, Image, Waveform
-from gateway.net.transport import Transport
-from gateway.wire.mrd.framing import ANSWER, FILE
-from gateway.wire.mrd.hdf5 import SIGNATURE, open_raw_file
-from gateway.wire.mrd.messages import Close, ConfigFile, ConfigText, Header, Message, Text
+from gateway.net.transport import Transport, connect
+from gateway.wire.mrd.framing import ANSWER
+from gateway.wire.mrd.messages import Close, ConfigFile, Header, Message, Text
 from gateway.wire.mrd.stream import Decoder, encode
 
 _READ = 1 << 20
@@ -49,19 +47,9 @@ def send(
     return exchange(server, _session(header_xml, data, config, parameters))
 
 
-def send_file(
-    server: MrdServer, path: Path, *, config: str = "auto", parameters: Mapping[str, str] | None = None
-) -> Iterator[Image | Text]:
-    """Send what a file holds, HDF5 or a stream; see `send`. Raises MalformedData, Unsupported for another file."""
-    with path.open("rb") as file:
-        is_hdf5 = file.read(len(SIGNATURE)) == SIGNATURE
-    messages = _hdf5(path, config, parameters) if is_hdf5 else _stream(path, config, parameters)
-    return exchange(server, messages)
-
-
 def exchange(server: MrdServer, messages: Iterable[Message]) -> Iterator[Image | Text]:
     """Send messages as they are, and give the answers; see `send`."""
-    sock = _connect(server)
+    sock = connect(server.host, server.port, timeout_s=server.timeout_s)
     incoming, outgoing = Transport(sock), Transport(sock.dup())
     sender = _Sender(outgoing, messages, server.timeout_s)
     sender.start()
@@ -137,36 +125,3 @@ def _session(
         yield Text(json.dumps({"set": dict(parameters)}))
     yield from data
     yield Close()
-
-
-def _hdf5(path: Path, config: str, parameters: Mapping[str, str] | None) -> Iterator[Message]:
-    with open_raw_file(path) as file:
-        yield from _session(file.header_xml, file.acquisitions(), config, parameters)
-
-
-def _stream(path: Path, config: str, parameters: Mapping[str, str] | None) -> Iterator[Message]:
-    """The file's messages under another configuration."""
-    yield ConfigFile(config)
-    for message in _file_messages(path):
-        if isinstance(message, ConfigFile | ConfigText | Close):
-            continue
-        yield message
-        if isinstance(message, Header) and parameters:
-            yield Text(json.dumps({"set": dict(parameters)}))
-    yield Close()
-
-
-def _file_messages(path: Path) -> Iterator[Message]:
-    decoder = Decoder(FILE)
-    with path.open("rb") as file:
-        while chunk := file.read(_READ):
-            yield from decoder.feed(chunk)
-
-
-def _connect(server: MrdServer) -> socket.socket:
-    try:
-        return socket.create_connection((server.host, server.port), timeout=server.timeout_s)
-    except TimeoutError as error:
-        raise PeerTimeout(f"{server.host}:{server.port} did not accept a connection") from error
-    except OSError as error:
-        raise PeerUnreachable(f"{server.host}:{server.port}: {error.strerror or error}") from error

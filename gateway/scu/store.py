@@ -48,14 +48,6 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveOriginator:
-    """Who asked for this by C-MOVE (PS3.7 9.1.1.1.7, 9.1.1.1.8)."""
-
-    ae_title: str
-    message_id: int
-
-
-@dataclass(frozen=True, slots=True)
 class StoreOutcome:
     """What became of one object: the peer's status, or None where it was not sent; `error` says what is wrong."""
 
@@ -87,9 +79,7 @@ class StoreSession:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._peer.__exit__(kind, error, at)
 
-    def send(
-        self, item: Outgoing, *, priority: Priority = Priority.MEDIUM, originator: MoveOriginator | None = None
-    ) -> StoreOutcome:
+    def send(self, item: Outgoing) -> StoreOutcome:
         """Send one object and wait for its status.
 
         What concerns this object alone is in the outcome; what ends the association is raised.
@@ -104,9 +94,7 @@ class StoreSession:
             message_id=self._peer.next_message_id(),
             affected_sop_class_uid=item.sop_class_uid,
             affected_sop_instance_uid=item.sop_instance_uid,
-            priority=priority,
-            move_originator_ae_title=originator.ae_title if originator else None,
-            move_originator_message_id=originator.message_id if originator else None,
+            priority=Priority.MEDIUM,
         )
         self._peer.association.send(context.id, request, data_set)
         return _outcome(item, self._peer.response_to(request).command)
@@ -126,9 +114,7 @@ class StoreSession:
         return f"the peer does not take {name(item.transfer_syntax_uid)} for {name(item.sop_class_uid)}"
 
 
-def store_all(
-    destination: Destination, items: Iterable[Outgoing], *, priority: Priority = Priority.MEDIUM
-) -> Iterator[StoreOutcome]:
+def store_all(destination: Destination, items: Iterable[Outgoing]) -> Iterator[StoreOutcome]:
     """Send objects over as few associations as their kinds need, one after another; an outcome each, in order of
     association.
 
@@ -137,7 +123,7 @@ def store_all(
     for group in group_by_contexts(items):
         with StoreSession(destination, {item.kind: None for item in group}) as session:
             for item in group:
-                yield session.send(item, priority=priority)
+                yield session.send(item)
 
 
 def propose(kinds: Iterable[Kind]) -> tuple[ProposedContext, ...]:

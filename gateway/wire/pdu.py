@@ -64,6 +64,14 @@ class RejectResult(IntEnum):
     TRANSIENT = 2
 
 
+class RejectSource(IntEnum):
+    """PS3.8 table 9-21: the service user, or the provider in one of its two functions."""
+
+    USER = 1
+    ACSE = 2
+    PRESENTATION = 3
+
+
 class AbortSource(IntEnum):
     """PS3.8 table 9-26."""
 

@@ -14,7 +14,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 
 
 def test_every_storage_class_that_pynetdicom_knows() -> None:
-    offers = offers_for(None, accept_unknown=False)
+    offers = offers_for(None)
     missing = [
         context.abstract_syntax
         for context in AllStoragePresentationContexts
@@ -24,7 +24,7 @@ def test_every_storage_class_that_pynetdicom_knows() -> None:
 
 
 def test_every_transfer_syntax_of_data_sets_that_pydicom_knows() -> None:
-    offer = offers_for(None, accept_unknown=False)(CT)
+    offer = offers_for(None)(CT)
     assert offer is not None
     refused = {str(uid) for uid in AllTransferSyntaxes if uid not in offer.transfer_syntaxes}
     assert all(uid.startswith("1.2.840.10008.1.2.7") for uid in refused)  # DICOM-RTV has no DIMSE data set
@@ -40,12 +40,11 @@ def test_every_transfer_syntax_of_data_sets_that_pydicom_knows() -> None:
         ("not a uid", False),
     ],
 )
-def test_unknown_classes_by_the_setting(abstract_syntax: str, taken: bool) -> None:
-    assert (offers_for(None, accept_unknown=True)(abstract_syntax) is not None) is taken
-    assert offers_for(None, accept_unknown=False)(abstract_syntax) is None
+def test_a_class_that_is_not_in_the_table(abstract_syntax: str, taken: bool) -> None:
+    assert (offers_for(None)(abstract_syntax) is not None) is taken
 
 
 def test_a_peer_is_offered_the_services_it_is_allowed() -> None:
-    offers = offers_for(Peer(1, "p", "P", services=frozenset({Service.ECHO})), accept_unknown=True)
+    offers = offers_for(Peer(1, "p", "P", services=frozenset({Service.ECHO})))
     assert offers(VERIFICATION) is not None
     assert offers(CT) is None

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gateway.model.errors import ConnectionLost, MalformedData, PeerUnreachable, ProtocolViolation
 from gateway.model.mrd import Acquisition, Image
-from gateway.scu.mrd import MrdServer, exchange, send, send_file
+from gateway.scu.mrd import MrdServer, exchange, send
 from gateway.wire.mrd.messages import Close, ConfigFile, Header, Message, Text
 from gateway.wire.mrd.stream import Decoder, encode
 from tests import small_scan
@@ -119,26 +117,3 @@ def test_nobody_listens() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(PeerUnreachable, match=str(port)):
         list(send(MrdServer("127.0.0.1", port), small_scan.header_xml(), []))
-
-
-def test_a_stream_file_is_sent_under_the_configuration_that_is_asked_for(serve: ScriptedServer, tmp_path: Path) -> None:
-    path = tmp_path / "scan.mrd"
-    path.write_bytes(small_scan.stream("theirs"))
-    scripted, server = serve(b"", encode(Close()))
-    assert list(send_file(server, path, config="ours")) == []
-    scripted.join(10)
-    assert scripted.heard[0] == ConfigFile("ours")
-    assert len(scripted.heard) == 3 + small_scan.SIZE
-
-
-def test_a_raw_file_is_sent(serve: ScriptedServer, tmp_path: Path) -> None:
-    path = tmp_path / "phantom.h5"
-    command = ["ismrmrd_generate_cartesian_shepp_logan", "-m", "32", "-o", str(path)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-    except FileNotFoundError:
-        pytest.skip("ismrmrd-tools are not installed")
-    scripted, server = serve(b"", encode(Close()))
-    assert list(send_file(server, path)) == []
-    scripted.join(10)
-    assert sum(isinstance(message, Acquisition) for message in scripted.heard) == 32

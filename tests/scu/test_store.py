@@ -26,14 +26,12 @@ from gateway.model.errors import AssociationAborted, AssociationRejected, PeerUn
 from gateway.net.connection import Deadlines
 from gateway.scu.association import Destination
 from gateway.scu.store import (
-    MoveOriginator,
     Outgoing,
     StoreSession,
     group_by_contexts,
     propose,
     store_all,
 )
-from gateway.wire.command import Priority
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 IMPLICIT, EXPLICIT, JPEG = str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian), str(JPEGBaseline8Bit)
@@ -175,20 +173,6 @@ def test_the_peers_status_is_handed_on(status: int, stored: bool) -> None:
         (outcome,) = store_all(destination, [outgoing(dataset(), IMPLICIT)])
     assert (outcome.status, outcome.stored) == (status, stored)
     assert outcome.error == ("" if status == 0 else f"status {status:04X}: as it is")
-
-
-def test_the_request_says_who_moved_it_and_how_urgent_it_is() -> None:
-    seen: list[Any] = []
-
-    def keep(event: Any) -> int:
-        seen.append(event.request)
-        return 0
-
-    with pynetdicom_peer(keep) as destination, StoreSession(destination, [(CT, IMPLICIT)]) as session:
-        item = outgoing(dataset(), IMPLICIT)
-        session.send(item, priority=Priority.HIGH, originator=MoveOriginator("VIEWER", 12))
-    assert seen[0].Priority == 1
-    assert (seen[0].MoveOriginatorApplicationEntityTitle, seen[0].MoveOriginatorMessageID) == ("VIEWER", 12)
 
 
 def test_an_abort_by_the_peer_is_raised_after_what_was_answered() -> None:
