@@ -33,8 +33,8 @@ def inspect_file(sandbox: Sandbox, path: Path, media_type: MediaType) -> Inspect
     """What a file of raw data holds. Raises MalformedData, Unsupported, LimitHit, NodeFault."""
     derivation = Derivation("")
     task = Task(media_type, Mode.INSPECT, memory_limit=sandbox.settings.memory_limit)
-    with closing(_started(sandbox, task, path).messages()) as messages:
-        if any(derivation.images(messages)):
+    with closing(_started(sandbox, task, path)) as run:
+        if any(derivation.images(run.messages())):
             raise NodeFault("the reconstruction process made images of a file that it was to look at")
     if derivation.header is None or derivation.ended is None:
         raise MalformedData("the raw data could not be read")
@@ -71,8 +71,8 @@ def reconstruct_file(
         workers=settings.threads,
     )
     folders: dict[str, Path] = {}
-    with closing(_started(sandbox, task, path).messages()) as messages:
-        for derived in Derivation(software_version, adjust).images(messages):
+    with closing(_started(sandbox, task, path)) as run:
+        for derived in Derivation(software_version, adjust).images(run.messages()):
             yield WrittenImage(derived, tuple(_write(derived, out, folders)))
 
 

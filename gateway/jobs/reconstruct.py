@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -128,8 +127,8 @@ class _RecordedRun:
     def follow(self, process: Run, deliver: Deliver) -> ReconOutcome:
         """Publish the images of a run as they come, and record how it ended. Raises DatabaseFault."""
         try:
-            with closing(process.messages()) as messages, tempfile.TemporaryFile() as file:
-                for derived in self._derivation.images(messages):
+            with closing(process), tempfile.TemporaryFile() as file:
+                for derived in self._derivation.images(process.messages()):
                     deliver(derived.image)
                     if self._publisher is None:
                         self._publisher = self._new_publisher(Journal(file))
@@ -137,7 +136,7 @@ class _RecordedRun:
         except GatewayError as error:
             return self.end(error)
         except Exception as error:  # noqa: BLE001 - a job ends here
-            _log.error("recon.fault", run=self.id, where=traceback.format_tb(error.__traceback__))
+            _log.exception("recon.fault", run=self.id)
             return self.end(NodeFault(f"the images could not be stored: {type(error).__name__}"))
         return self.end(None)
 
@@ -206,7 +205,7 @@ class LiveRun:
     def end(self, complete: int) -> None:
         """The client has closed: nothing more comes."""
         self._run.repeat = True
-        self._process.end(complete, closed=True)
+        self._process.end(complete)
 
     def cancel(self) -> None:
         """The scan is broken off: make no more images of it."""

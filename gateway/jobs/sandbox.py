@@ -17,12 +17,13 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from gateway.jobs.recon_task import PROGRESS, Arrival, Task
+from gateway.jobs.recon_task import PROGRESS, Arrival, Mode, Task
 from gateway.model.errors import LimitHit, NodeFault, PeerFault, ShuttingDown
 from gateway.wire.mrd.framing import ANSWER
 from gateway.wire.mrd.messages import Close, Message
@@ -48,16 +49,25 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """Limits of one reconstruction: bytes, seconds without new raw data, threads."""
+    """Limits of one reconstruction: bytes, seconds without new raw data, threads.
+
+    `at_once` is how many scans of the store are reconstructed at a time; the others wait for their turn. A live scan
+    does not wait, for its client does not.
+    """
 
     memory_limit: int = 4 * 1024 * MIB
     time_limit_s: float = 3600.0
     threads: int = 2
+    at_once: int = 1
 
 
 def never() -> bool:
     """Nobody asks for an end."""
     return False
+
+
+def _no_turn() -> None:
+    """Nobody waits for this one to end."""
 
 
 class Sandbox:
@@ -71,6 +81,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._spare: Future[_Process] | None = None
         self._closed = False
+        self._turns = threading.BoundedSemaphore(self.settings.at_once)
 
     def warm_up(self) -> None:
         """Start the spare process, if there is none, without waiting for it."""
@@ -81,16 +92,17 @@ class Sandbox:
     def start(self, task: Task, descriptor: int, ending: Callable[[], bool] = never) -> Run:
         """Give a task and an open file, which stays the caller's, to a process; it is stopped when `ending` says so.
 
-        Raises NodeFault when no process can be started, ShuttingDown after `close`.
+        Waits for its turn where it has to take one. Raises NodeFault when no process can be started, ShuttingDown after
+        `close` and when `ending` says so before its turn has come.
         """
-        process = self._take()
-        self.warm_up()
-        try:
-            socket.send_fds(process.control, [task.to_json()], [descriptor])
-        except OSError as error:
-            process.kill()
-            raise NodeFault(f"the reconstruction process did not take its task: {error.strerror}") from error
-        return Run(process, self.settings, ending)
+        if task.live or task.mode is Mode.INSPECT:
+            return Run(self._given(task, descriptor), self.settings, ending)
+        self._wait_for_turn(ending)
+        with ExitStack() as undo:
+            undo.callback(self._turns.release)
+            run = Run(self._given(task, descriptor), self.settings, ending, self._turns.release)
+            undo.pop_all()
+        return run
 
     def close(self) -> None:
         """End the spare process; those at work end with their runs."""
@@ -99,6 +111,23 @@ class Sandbox:
         if spare is not None:
             spare.result().kill()
         self._starter.shutdown()
+
+    def _wait_for_turn(self, ending: Callable[[], bool]) -> None:
+        while not self._turns.acquire(timeout=_WATCH_S):
+            if self._closed or ending():
+                raise ShuttingDown("the reconstruction was stopped before its turn came")
+
+    def _given(self, task: Task, descriptor: int) -> _Process:
+        """A process that has the task."""
+        message = task.to_json()
+        process = self._take()
+        self.warm_up()
+        try:
+            socket.send_fds(process.control, [message], [descriptor])
+        except OSError as error:
+            process.kill()
+            raise NodeFault(f"the reconstruction process did not take its task: {error.strerror}") from error
+        return process
 
     def _take(self) -> _Process:
         with self._lock:
@@ -183,11 +212,21 @@ class _Process:
 
 
 class Run:
-    """One task in one process. `messages` is for one thread; `tell`, `end` and `cancel` may come from another."""
+    """One task in one process; whoever started it ends it with `messages` or `close`.
 
-    def __init__(self, process: _Process, settings: SandboxSettings, ending: Callable[[], bool]) -> None:
+    These two are for one thread; `tell`, `end` and `cancel` may come from another. `ended` is called once.
+    """
+
+    def __init__(
+        self,
+        process: _Process,
+        settings: SandboxSettings,
+        ending: Callable[[], bool],
+        ended: Callable[[], None] = _no_turn,
+    ) -> None:
         self._process = process
         self._ending = ending
+        self._ended = ended
         self._settings = settings
         self._deadline = time.monotonic() + settings.time_limit_s
         self._limit_hit = ""
@@ -202,11 +241,11 @@ class Run:
         with contextlib.suppress(OSError):
             self._process.control.send(PROGRESS.pack(Arrival.MORE, complete), socket.MSG_DONTWAIT)
 
-    def end(self, complete: int, *, closed: bool) -> None:
-        """No more comes; waits until there is room to say it."""
+    def end(self, complete: int) -> None:
+        """The client has closed and no more comes; waits until there is room to say it."""
         self._deadline = time.monotonic() + self._settings.time_limit_s
         with contextlib.suppress(OSError):  # it has ended: what it wrote says why
-            self._process.control.send(PROGRESS.pack(Arrival.CLOSED if closed else Arrival.ABORTED, complete))
+            self._process.control.send(PROGRESS.pack(Arrival.CLOSED, complete))
 
     def cancel(self) -> None:
         """End the process; `messages` then raises ShuttingDown."""
@@ -228,9 +267,15 @@ class Run:
             if not decoder.closed:
                 raise self._why(self._process.wait(_END_S))
         finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        if not self._over.is_set():
             self._over.set()
             self._watcher.join()
             self._process.kill()
+            self._ended()
 
     def _why(self, status: int | None) -> NodeFault:
         """Why the process ended before it was done."""

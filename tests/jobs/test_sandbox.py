@@ -8,13 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
-from gateway.jobs.recon_task import Failed, ScanEnded, ScanIdentified, Task, event_from_json
+from gateway.jobs.recon_task import MAX_TASK, Failed, ScanEnded, ScanIdentified, Task, event_from_json
 from gateway.jobs.sandbox import MIB, Run, Sandbox, SandboxSettings
 from gateway.model.errors import LimitHit, MalformedData, NodeFault, ShuttingDown
 from gateway.model.mrd import Image
@@ -83,7 +83,7 @@ def test_images_leave_while_the_scan_is_still_arriving(sandbox: Sandbox, tmp_pat
         written = run.messages()
         assert any(isinstance(message, Image) for message in written)
         file.write(whole[most:])
-        run.end(len(whole), closed=True)
+        run.end(len(whole))
         assert sum(isinstance(message, Image) for message in written) == 2
 
 
@@ -165,6 +165,41 @@ def test_cancelling_ends_the_run(sandbox: Sandbox, spool: Path) -> None:
         threading.Timer(0.2, run.cancel).start()
         with pytest.raises(ShuttingDown):
             list(run.messages())
+
+
+def test_scans_of_the_store_take_turns_and_a_live_one_does_not_wait(sandbox: Sandbox, spool: Path) -> None:
+    ended: list[str] = []
+
+    def second() -> None:
+        messages(sandbox, spool)
+        ended.append("second")
+
+    with started(sandbox, spool, "auto") as first:
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        with started(sandbox, spool, "auto", live=True) as live:
+            live.end(spool.stat().st_size)
+            assert any(isinstance(message, Image) for message in live.messages())
+        ended.append("live")
+        list(first.messages())
+    waiting.join(30)
+    assert ended == ["live", "second"]
+
+
+def test_what_waits_for_its_turn_ends_with_the_node(sandbox: Sandbox, spool: Path) -> None:
+    with started(sandbox, spool, "auto") as first, spool.open("rb") as file:
+        with pytest.raises(ShuttingDown, match="before its turn"):
+            sandbox.start(Task("mrd-stream", config="auto"), file.fileno(), lambda: True)
+        first.close()
+    assert any(isinstance(message, Image) for message in messages(sandbox, spool))
+
+
+def test_what_cannot_be_started_gives_its_turn_back(spool: Path) -> None:
+    sandbox = Sandbox(SandboxSettings(threads=1))
+    with closing(sandbox), spool.open("rb") as file:
+        with pytest.raises(MalformedData):
+            sandbox.start(Task("mrd-stream", config="x" * MAX_TASK), file.fileno())
+        assert messages(sandbox, spool)
 
 
 def test_telling_never_waits_for_a_busy_process(misbehaving: Sandbox, spool: Path) -> None:
