@@ -1,4 +1,4 @@
-"""The sweep: what lies in the store and no row names, because a crash, a deletion or a replacement left it there.
+"""What lies in the store and no row names, because a crash, a deletion or a replacement left it there.
 
 Bytes are put before their row is written, under a key of their own each; so what is young may be on its way into the
 index, and what is old never comes into it any more.

@@ -12,11 +12,11 @@ import resource
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.jobs.faults import describe
 from gateway.jobs.recon_input import Source, open_source
 from gateway.jobs.recon_task import (
     MAX_TASK,
@@ -90,7 +90,7 @@ def perform(task: Task, descriptor: int, control: socket.socket | None, output: 
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - a job ends here
-        output.event(Failed(NodeFault.__name__, f"the reconstruction failed: {type(error).__name__} {_place(error)}"))
+        output.event(Failed(NodeFault.__name__, f"the reconstruction failed: {describe(error)}"))
     else:
         output.send(Close())
 
@@ -199,13 +199,6 @@ class _Held:
         for image in self._waiting:
             self._output.send(image)
         self._waiting.clear()
-
-
-def _place(error: BaseException) -> str:
-    """Where an exception came from, without any value."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1] if frames else None
-    return "" if last is None else f"in {Path(last.filename).name}:{last.lineno}"
 
 
 def _bind_to_parent(parent: int) -> None:

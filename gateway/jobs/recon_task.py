@@ -33,7 +33,6 @@ class Arrival(IntEnum):
 
     MORE = 0
     CLOSED = 1
-    ABORTED = 2
 
 
 @dataclass(frozen=True, slots=True)

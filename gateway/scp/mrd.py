@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -165,7 +164,7 @@ class MrdSession:
         except GatewayError as error:
             self._break_off(scan, reception, outbox, error)
         except Exception as error:  # noqa: BLE001 - a session ends here, and what came is kept
-            _log.error("mrd.fault", scan=scan.id, where=traceback.format_tb(error.__traceback__))
+            _log.exception("mrd.fault", scan=scan.id)
             self._break_off(scan, reception, outbox, NodeFault(f"a fault of this node: {type(error).__name__}"))
         else:
             self._conclude(scan, reception, outbox)
