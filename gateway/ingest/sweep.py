@@ -1,4 +1,4 @@
-"""What lies in the store and no row names, because a crash, a deletion or a replacement left it there.
+"""The sweep: what lies in the store and no row names, because a crash, a deletion or a replacement left it there.
 
 Bytes are put before their row is written, under a key of their own each; so what is young may be on its way into the
 index, and what is old never comes into it any more.
@@ -6,7 +6,7 @@ index, and what is old never comes into it any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,7 +16,7 @@ from gateway.db.engine import Database
 from gateway.store.protocol import ObjectStore, StoredKey
 
 DAY_S = 24 * 3600.0
-"""Older than this is never on its way: a put and its row are seconds apart."""
+"""Older than this is never on its way: a put and its row are seconds apart, and no association or scan lasts a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,22 @@ class Swept:
     temporary: int
 
 
-def sweep(database: Database, store: ObjectStore, *, older_than_s: float = DAY_S) -> Swept:
-    """Remove objects without a row, and unfinished files, older than this; safe while the node runs."""
+def sweep(
+    database: Database,
+    store: ObjectStore,
+    *,
+    older_than_s: float = DAY_S,
+    ending: Callable[[], bool] = lambda: False,
+) -> Swept:
+    """Remove objects without a row, and unfinished files, older than this; safe while the node runs.
+
+    It stops early when `ending` says so. Ages are by this machine's clock, which dated the files.
+    """
     horizon = datetime.now(UTC) - timedelta(seconds=older_than_s)
     objects = size = 0
     for stored in unreferenced(database, store, before=horizon):
+        if ending():
+            break
         store.delete(stored.key)
         objects += 1
         size += stored.size
