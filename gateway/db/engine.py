@@ -42,6 +42,13 @@ RETRIES = 5
 # one connection that does both is not touched by it.
 SAFE_SQLITE = (3, 51, 3)
 
+# What helps when SQLite cannot make sense of its file; the primary result codes are the lowest byte.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_REPAIR = (
+    "the index is damaged: restore a backup, or move the database with its -wal and -shm files away, then"
+    " `gateway db upgrade` and `gateway db rebuild`"
+)
+
 _SERIALISATION_FAILURE = "40001"
 _DEADLOCK = "40P01"
 
@@ -271,8 +278,9 @@ def _reason(error: Exception) -> str:
     """What went wrong, without the values of the statement: PostgreSQL's own messages quote them."""
     origin = getattr(error, "orig", None) or error
     if isinstance(origin, sqlite3.Error):
-        name = getattr(origin, "sqlite_errorname", "")
-        return f"{name}: {origin}" if name else str(origin)
+        name, code = getattr(origin, "sqlite_errorname", ""), getattr(origin, "sqlite_errorcode", 0)
+        told = f"{name}: {origin}" if name else str(origin)
+        return f"{told}; {_REPAIR}" if code & 0xFF in _DAMAGED else told
     constraint = getattr(getattr(origin, "diag", None), "constraint_name", None) or ""
     return " ".join(filter(None, (type(origin).__name__, _sql_state(error), constraint)))
 

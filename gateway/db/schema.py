@@ -17,6 +17,9 @@ from gateway.model.errors import SchemaMismatch
 REVISION = "0001"
 """The version that this program works with; the newest in `migrations/versions`."""
 
+OLDEST = "0001"
+"""The oldest version that can be brought up to it."""
+
 _VERSION_TABLE = "alembic_version"
 
 
@@ -35,6 +38,11 @@ def check(connection: Connection) -> None:
         return
     if found is None:
         raise SchemaMismatch("the database is empty: run `gateway init` or `gateway db upgrade`")
+    if found < OLDEST:
+        raise SchemaMismatch(
+            f"the database has schema {found}, which this program ({OLDEST} to {REVISION}) does not know: restore a"
+            " backup, or move the database away, then `gateway db upgrade` and `gateway db rebuild`"
+        )
     if found < REVISION:
         raise SchemaMismatch(
             f"the database has schema {found}, this program needs {REVISION}: run `gateway db upgrade`"
@@ -48,13 +56,13 @@ def check(connection: Connection) -> None:
 def migrate(connection: Connection) -> tuple[str | None, str]:
     """Bring the database, which may be empty, to `REVISION`; gives the versions before and after.
 
-    Raises `SchemaMismatch` when it is newer than this program.
+    Raises `SchemaMismatch` when it is newer than this program, or older than `OLDEST`.
     """
     from alembic import command
     from alembic.config import Config
 
     found = current(connection)
-    if found is not None and found > REVISION:
+    if found is not None and not OLDEST <= found <= REVISION:
         check(connection)
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))

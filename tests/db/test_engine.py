@@ -168,6 +168,16 @@ def test_collisions_without_end_are_a_fault(database: Database) -> None:
         database.write(work)
 
 
+def test_a_damaged_file_says_what_helps(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    Database.open(f"sqlite:///{path}", create=True).close()
+    whole = path.read_bytes()
+    for damaged in (b"x" * len(whole), whole[:4096] + b"x" * (len(whole) - 4096), whole[:8192]):
+        path.write_bytes(damaged)
+        with pytest.raises(DatabaseFault, match="gateway db rebuild"):
+            Database.open(f"sqlite:///{path}")
+
+
 @pytest.mark.parametrize("url", ["mysql://u@h/n", "sqlite://", "nonsense"])
 def test_urls_that_cannot_hold_an_index(url: str) -> None:
     with pytest.raises(UsageError, match=r"database\.url"):

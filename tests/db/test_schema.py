@@ -62,10 +62,11 @@ def test_another_version_says_which_and_what_to_do(empty_url: str, version: str,
     assert schema.REVISION in str(caught.value)
 
 
-def test_upgrade_refuses_a_newer_database(empty_url: str) -> None:
+@pytest.mark.parametrize(("version", "hint"), [("9999", "newer"), ("0000", "does not know")])
+def test_upgrade_refuses_what_it_cannot_upgrade(empty_url: str, version: str, hint: str) -> None:
     Database.open(empty_url, create=True).close()
-    _set_version(empty_url, "9999")
-    with pytest.raises(SchemaMismatch, match="newer"):
+    _set_version(empty_url, version)
+    with pytest.raises(SchemaMismatch, match=hint):
         Database.upgrade(empty_url)
 
 
