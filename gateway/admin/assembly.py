@@ -41,7 +41,7 @@ def assemble(
     sandbox.
     """
     reserve = settings.store.reserve
-    store = FilesystemStore(settings.store.folder_in(home), reserve=reserve)
+    store = FilesystemStore.open_existing(settings.store.folder_in(home), reserve=reserve)
     recorder = Recorder(
         database,
         on_conflict=settings.dicom.on_conflict,

@@ -20,7 +20,7 @@ def write_files(home: Path, uid: str, folder: Path, report: Report) -> int:
     A file that is there already is left as it is. Raises `NotFoundError`, `StoreFault`.
     """
     files = client.call(home, "studies.files", {"uid": uid})
-    store = FilesystemStore(load(home).store.folder_in(home))
+    store = FilesystemStore.open_existing(load(home).store.folder_in(home))
     for done, file in enumerate(files, start=1):
         target = folder / file["folder"] / file["name"]
         try:

@@ -38,7 +38,7 @@ _FOLDER_MODE = 0o700
 
 
 class FilesystemStore:
-    """`root` is made when it is missing. `reserve`: bytes of free space that are never used."""
+    """Made by the constructor when `root` is missing or empty. `reserve`: bytes of free space that are never used."""
 
     def __init__(self, root: Path, *, reserve: int = 0) -> None:
         self._root = root
@@ -51,6 +51,16 @@ class FilesystemStore:
             _sync_folder(root.parent)
         except OSError as error:
             raise _fault(error, f"store folder {root}") from error
+
+    @classmethod
+    def open_existing(cls, root: Path, *, reserve: int = 0) -> FilesystemStore:
+        """The store that was made at `root`. Raises `StoreFault` where none is.
+
+        An empty folder may be the mount point of a disk that is not there: a new store would hide the old one.
+        """
+        if not (root / _TEMPORARY).is_dir():
+            raise StoreFault(f"there is no store in {root}: mount its disk, or make a new one with `gateway init`")
+        return cls(root, reserve=reserve)
 
     def begin(self, head: bytes, salt: bytes) -> Incoming:
         self._require_space()

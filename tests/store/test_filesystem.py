@@ -227,3 +227,13 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreFault):
         FilesystemStore(tmp_path / "file" / "store")
+
+
+def test_a_store_whose_disk_is_not_mounted_is_not_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "mount").mkdir()
+    for missing in ("mount", "nowhere"):
+        with pytest.raises(StoreFault, match="there is no store in"):
+            FilesystemStore.open_existing(tmp_path / missing)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mount"]
+    FilesystemStore(tmp_path / "mount")
+    assert FilesystemStore.open_existing(tmp_path / "mount").free_space() > 0
