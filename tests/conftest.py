@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from gateway.admin import setup
+from gateway.db.engine import Database
+from gateway.store.filesystem import FilesystemStore
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -15,3 +21,27 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no test data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that `gateway init` has made, and no setting from outside."""
+    for name in list(os.environ):
+        if name.startswith("GATEWAY_"):
+            monkeypatch.delenv(name)
+    setup.init(tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty index."""
+    opened = Database.open(f"sqlite:///{tmp_path / 'gateway.db'}", create=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FilesystemStore:
+    """An empty store in the folder `store`."""
+    return FilesystemStore(tmp_path / "store")

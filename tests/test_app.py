@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pynetdicom import AE
 
-from gateway.admin import client, setup
+from gateway.admin import client
 from gateway.admin.home import HomeBusy, HomeLock
 from gateway.app import EVERYTHING, Part, build, part
 from gateway.app.node import Node
@@ -24,15 +24,11 @@ from gateway.model.errors import NodeFault, UsageError
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An initialised home whose node takes free ports."""
-    for name in list(os.environ):
-        if name.startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
+def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home whose node takes free ports."""
     monkeypatch.setenv("GATEWAY_DICOM__PORT", "0")
     monkeypatch.setenv("GATEWAY_MRD__PORT", "0")
-    setup.init(tmp_path / "home")
-    return tmp_path / "home"
+    return home
 
 
 @pytest.fixture

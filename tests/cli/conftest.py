@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from gateway.admin import setup
 from gateway.cli.main import main
 
 
@@ -29,16 +27,6 @@ class Done:
 
 
 Command = Callable[..., Done]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty node's home, and no setting from outside."""
-    for name in list(os.environ):
-        if name.startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    setup.init(tmp_path / "home")
-    return tmp_path / "home"
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from gateway.db.engine import Database
@@ -12,18 +9,6 @@ from gateway.ingest.door import Door
 from gateway.ingest.recorder import Recorder
 from gateway.store.filesystem import FilesystemStore
 from tests.ingest.building import UIDS, encode, give
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'gateway.db'}", create=True)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FilesystemStore:
-    return FilesystemStore(tmp_path / "store")
 
 
 @pytest.fixture

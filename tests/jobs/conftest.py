@@ -51,17 +51,5 @@ def unlimited(import_path: None) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'gateway.db'}", create=True)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FilesystemStore:
-    return FilesystemStore(tmp_path / "store")
-
-
-@pytest.fixture
 def door(store: FilesystemStore, database: Database) -> Door:
     return Door(store, Recorder(database))

@@ -46,18 +46,6 @@ def no_inspection(*_: object) -> Inspection:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database.open(f"sqlite:///{tmp_path / 'gateway.db'}", create=True)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FilesystemStore:
-    return FilesystemStore(tmp_path / "store")
-
-
-@pytest.fixture
 def intake(database: Database, store: FilesystemStore, tmp_path: Path) -> ScanIntake:
     return ScanIntake(database, store, tmp_path / "spool", no_inspection)
 
