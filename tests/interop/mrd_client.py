@@ -49,13 +49,17 @@ def encoded(simulated: SimulatedScan, config: str = "auto", *, header_xml: str =
 class MrdConnection:
     """One connection: the test sends bytes when it likes; what comes back is collected meanwhile.
 
-    With `read=False` nothing is read until `collect` is called.
+    With `read=False` nothing is read until `collect` is called, and the kernel keeps as little as it can.
     """
 
     def __init__(self, port: int, *, read: bool = True) -> None:
         self.answers: list[Any] = []
         self.ended = threading.Event()
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
+        self._socket = socket.socket()
+        if not read:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._socket.settimeout(TIMEOUT_SECONDS)
+        self._socket.connect(("127.0.0.1", port))
         self._reader = threading.Thread(target=self._read, daemon=True)
         if read:
             self._reader.start()

@@ -25,9 +25,9 @@ REPETITIONS = 4
 
 
 @cache
-def simulated(size: int = 32) -> SimulatedScan:
+def simulated(size: int = 32, seed: int = 1) -> SimulatedScan:
     """A square of so many pixels, several times one after the other, with noise readouts first."""
-    return simulate(Protocol(matrix=(size, size), coils=2, repetitions=REPETITIONS, snr=20.0))
+    return simulate(Protocol(matrix=(size, size), coils=2, repetitions=REPETITIONS, snr=20.0, seed=seed))
 
 
 def first_repetition(messages: list[bytes], size: int = 32) -> int:
@@ -83,6 +83,15 @@ def test_two_scans_at_once_stay_apart(node: Node) -> None:
     assert [study["instances"] for study in studies] == [REPETITIONS, REPETITIONS]
 
 
+def test_one_protocol_measured_twice_gives_two_series_of_one_study(node: Node) -> None:
+    first, second = simulated(), simulated(seed=2)
+    for messages in (encoded(first), encoded(second, header_xml=first.header_xml)):
+        assert len(images_of(node, messages)) == REPETITIONS
+    (study,) = node.json("studies", "list")
+    assert (study["series"], study["instances"]) == (2, 2 * REPETITIONS)
+    assert len({entry["identity"] for entry in node.json("scans", "list")}) == 2
+
+
 def test_a_client_that_vanishes_leaves_an_incomplete_scan_and_what_was_whole(node: Node) -> None:
     messages = encoded(simulated())
     cut = first_repetition(messages) + 1
@@ -96,10 +105,10 @@ def test_a_client_that_vanishes_leaves_an_incomplete_scan_and_what_was_whole(nod
     assert entry["size"] == len(b"".join(messages[:cut]))
     assert "CLOSE" in entry["error"]
     assert instance_count(node) == 1
-    assert len(exchange_all(node, messages)) == REPETITIONS
+    assert len(images_of(node, messages)) == REPETITIONS
 
 
-def exchange_all(node: Node, messages: list[bytes]) -> list[Any]:
+def images_of(node: Node, messages: list[bytes]) -> list[Any]:
     """Send everything, and give the images that came back."""
     with MrdConnection(node.mrd_port) as client:
         client.send(messages)
@@ -108,8 +117,13 @@ def exchange_all(node: Node, messages: list[bytes]) -> list[Any]:
 
 
 def test_a_client_that_reads_nothing_until_the_end_gets_everything_then(node: Node) -> None:
+    """Images of 2 MB each, interpolated from the small k-space: more than sockets hold between two programs."""
+    xml = simulated().header_xml
+    begin = xml.index("<reconSpace>")
+    large = xml[:begin] + re.sub(r"<([xy])>32</", r"<\1>1024</", xml[begin:])
+    assert large != xml
     with MrdConnection(node.mrd_port, read=False) as client:
-        client.send(encoded(simulated()))
+        client.send(encoded(simulated(), header_xml=large))
         assert eventually(lambda: scan_states(node) == ["complete"])
         assert eventually(lambda: instance_count(node) == REPETITIONS)
         client.collect()
@@ -123,8 +137,8 @@ def test_the_header_s_study_is_the_images_and_without_one_they_get_a_valid_one(n
     with sink([ExplicitVRLittleEndian]) as pacs:
         node.cli("peers", "add", "pacs", f"SINK@127.0.0.1:{pacs.port}")
         node.cli("rules", "add", "onward", "--on", "instance", "--send", "pacs")
-        exchange_all(node, encoded(original))
-        exchange_all(node, encoded(original, header_xml=without))
+        images_of(node, encoded(original))
+        images_of(node, encoded(original, header_xml=without))
         assert eventually(lambda: pacs.count() == 2 * REPETITIONS), node.cli("status", check=False).stdout
         received = [data for ((_, data),) in pacs.received.values()]
     images = [read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True) for data in received]
