@@ -1,13 +1,14 @@
 """The log: one event a line on standard error, with fields; as JSON unless a person looks on.
 
 An exception is logged by its type and place. Only the messages of our own errors are: that of any other may quote what
-it stumbled over, and so a patient's values.
+it stumbled over, and so a patient's values. For the same reason no library's warning is shown: pydicom's quote values.
 """
 
 from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 
 import structlog
@@ -19,6 +20,7 @@ from gateway.model.errors import GatewayError
 
 def configure(settings: LogSettings) -> None:
     """Set structlog up for this process. Standard output stays free for what a command prints."""
+    warnings.simplefilter("ignore")
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

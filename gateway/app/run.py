@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import structlog
+from pydicom import config as pydicom_config
 
 from gateway.app.node import FAREWELL_S, Node
 from gateway.config import is_loopback
@@ -30,6 +31,8 @@ def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
         log.info("node.signal", signal=signal.Signals(number).name)
         ended.set()
 
+    # What a peer's values are worth, this node judges itself; pydicom's opinion of each takes time and quotes it.
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     node.start()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 
 import pytest
 import structlog
+from pydicom.dataset import Dataset
 
 from gateway.admin import logs
 from gateway.config import LogFormat, LogSettings
@@ -49,3 +51,12 @@ def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
     structlog.get_logger().info("node.started", pid=1)
     event = json.loads(capsys.readouterr().err)
     assert (event["event"], event["level"], event["pid"]) == ("node.started", "info", 1)
+
+
+def test_what_pydicom_warns_of_is_not_shown() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="doe"):
+            Dataset().Modality = "doe^jane"
+        logs.configure(LogSettings())
+        Dataset().Modality = "doe^jane"
