@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from gateway.admin.context import Context
 from gateway.admin.progress import Progress
-from gateway.dicom.sniff import FileKind
 from gateway.ingest.importer import Imported, Importer, ImportOutcome, find_files
-from gateway.ingest.scans import ScanIntake
 
 # Beyond, a file that was taken in is only counted: the list of a million files helps nobody.
 MOST_LISTED = 50_000
@@ -42,7 +39,7 @@ def run(context: Context, paths: tuple[str, ...], route: bool = False) -> Import
     found = find_files(map(Path, paths))
     counts: Counter[str] = Counter()
     files: list[ImportedFile] = []
-    importer = Importer(context.door, partial(_import_scan, context.scans))
+    importer = Importer(context.door, lambda path, route: context.scans.import_file(path, route=route))
     for done, imported in enumerate(importer.run(found, route=route), start=1):
         counts[imported.outcome] += 1
         if imported.outcome in _NOT_TAKEN or len(files) < MOST_LISTED:
@@ -50,11 +47,6 @@ def run(context: Context, paths: tuple[str, ...], route: bool = False) -> Import
         context.report(Progress(done, len(found), "files"))
     context.wake()
     return ImportReport(dict(counts), tuple(files), sum(counts[outcome] for outcome in _NOT_TAKEN))
-
-
-def _import_scan(scans: ScanIntake, path: Path, kind: FileKind, route: bool) -> None:
-    del kind
-    scans.import_file(path, route=route)
 
 
 def _line(imported: Imported) -> ImportedFile:

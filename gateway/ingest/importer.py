@@ -49,10 +49,10 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """`import_scan(path, kind, route)` takes MRD files; without it they are refused."""
+    """`import_scan(path, route)` takes MRD files; without it they are refused."""
 
     door: Door
-    import_scan: Callable[[Path, FileKind, bool], None] | None = None
+    import_scan: Callable[[Path, bool], object] | None = None
 
     def run(self, files: Iterable[Path], *, route: bool = False) -> Iterator[Imported]:
         """Import these files (see `find_files`) one by one; `route`: let the rules see them.
@@ -99,7 +99,7 @@ class Importer:
             return Imported(path, ImportOutcome.SKIPPED, "neither DICOM nor MRD")
         if self.import_scan is None:
             raise Unsupported(f"{kind} cannot be imported here")
-        self.import_scan(path, kind, route)
+        self.import_scan(path, route)
         return Imported(path, ImportOutcome.SCAN)
 
 

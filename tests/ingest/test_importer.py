@@ -11,7 +11,6 @@ import pytest
 from gateway.db import instances
 from gateway.db.engine import Database
 from gateway.dicom.part10 import file_head
-from gateway.dicom.sniff import FileKind
 from gateway.ingest.door import Door
 from gateway.ingest.importer import Imported, Importer, ImportOutcome, find_files
 from gateway.model.errors import MalformedData, NotFoundError, OutOfSpace
@@ -108,18 +107,18 @@ def test_raw_data_goes_to_whoever_takes_it(door: Door, folder: Path) -> None:
     (folder / "scan.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     taken = []
 
-    def take(path: Path, kind: FileKind, route: bool) -> None:
-        taken.append((path.name, kind, route))
+    def take(path: Path, route: bool) -> None:
+        taken.append((path.name, route))
 
     assert _run(Importer(door, take), folder, route=True)["scan.h5"].outcome is ImportOutcome.SCAN
-    assert taken == [("scan.h5", FileKind.MRD_HDF5, True)]
+    assert taken == [("scan.h5", True)]
     assert _run(Importer(door), folder)["scan.h5"].outcome is ImportOutcome.REFUSED
 
 
 def test_raw_data_that_is_refused_says_why(door: Door, folder: Path) -> None:
     (folder / "scan.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
 
-    def refuse(path: Path, kind: FileKind, route: bool) -> None:
+    def refuse(path: Path, route: bool) -> None:
         raise MalformedData("no dataset group")
 
     found = _run(Importer(door, refuse), folder)["scan.h5"]
