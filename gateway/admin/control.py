@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,8 +29,10 @@ log = structlog.get_logger()
 
 # The largest requests are imported rule sets: a thousand rules of a kilobyte each.
 MAX_REQUEST_BYTES = 1024 * 1024
-# A caller that connects and sends nothing gives its thread back after this long.
-REQUEST_TIMEOUT_S = 30.0
+# A caller that connects and sends nothing gives its place back after this long; ours sends at once.
+REQUEST_TIMEOUT_S = 5.0
+# After `accept` failed for want of descriptors the same caller is still queued: trying again at once would spin.
+_EXHAUSTED_PAUSE_S = 0.25
 # An administrator has a few terminals and a monitor open, not hundreds.
 MAX_CALLERS = 32
 
@@ -56,11 +59,9 @@ class ControlServer:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with socket_path(self._home) as path:
             Path(path).unlink(missing_ok=True)
-            mask = os.umask(0o177)
-            try:
-                listener.bind(path)
-            finally:
-                os.umask(mask)
+            # The mode of the file to be; umask would be that of every thread, and of the folders they make.
+            os.fchmod(listener.fileno(), 0o600)
+            listener.bind(path)
         listener.listen(MAX_CALLERS)
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), name="control", daemon=True).start()
@@ -69,11 +70,11 @@ class ControlServer:
         """Take no more callers; those being answered are finished."""
         if self._listener is None:
             return
+        listener, self._listener = self._listener, None
         # Closing alone does not wake a thread that is blocked in accept.
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._listener = None
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
         (self._home / SOCKET_NAME).unlink(missing_ok=True)
 
     def _accept(self, listener: socket.socket) -> None:
@@ -81,8 +82,13 @@ class ControlServer:
             self._places.acquire()
             try:
                 caller, _ = listener.accept()
-            except OSError:
-                return
+            except OSError as error:
+                self._places.release()
+                if self._listener is not listener:
+                    return
+                log.warning("control.accept_failed", error=error.strerror)
+                time.sleep(_EXHAUSTED_PAUSE_S)
+                continue
             threading.Thread(target=self._serve, args=(caller,), name="control-caller", daemon=True).start()
 
     def _serve(self, caller: socket.socket) -> None:
@@ -139,7 +145,7 @@ def read_line(connection: socket.socket, limit: int) -> bytes:
 def _parse(line: bytes) -> _Request:
     try:
         request = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError("a request is one line of JSON") from error
     match request:
         case {"operation": str(operation), "arguments": dict(arguments)}:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +90,15 @@ def test_an_unexpected_error_is_named_without_its_text_and_the_server_lives_on(h
 
 
 @pytest.mark.parametrize(
-    "line", [b"\n", b"[]\n", b'{"operation": 1, "arguments": {}}\n', b'{"operation": "a"}\n', b"\xff\n"]
+    "line",
+    [
+        b"\n",
+        b"[]\n",
+        b'{"operation": 1, "arguments": {}}\n',
+        b'{"operation": "a"}\n',
+        b"\xff\n",
+        b"[" * 100_000 + b"\n",
+    ],
 )
 def test_what_is_no_request_is_told_what_one_is(home: Path, serve: Serve, line: bytes) -> None:
     serve(echo)
@@ -121,6 +132,31 @@ def test_a_caller_that_hangs_up_does_not_stop_the_next(home: Path, serve: Serve)
     connection.close()
     go_on.set()
     assert client.call(home, "b", {}) is None
+
+
+def test_accept_outlives_a_want_of_descriptors(home: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [errno.EMFILE, errno.ECONNABORTED]
+    accept = socket.socket.accept
+
+    def failing(listener: socket.socket) -> Any:
+        if failures:
+            raise OSError(failures.pop(), "planted")
+        return accept(listener)
+
+    monkeypatch.setattr(control, "_EXHAUSTED_PAUSE_S", 0.0)
+    monkeypatch.setattr(socket.socket, "accept", failing)
+    serve(echo)
+    assert client.call(home, "peers.list", {}) == {"name": "peers.list", "arguments": {}}
+    assert not failures
+
+
+def test_the_modes_of_other_threads_files_are_left_alone(
+    home: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes: list[int] = []
+    monkeypatch.setattr(os, "umask", changes.append)
+    serve(echo)
+    assert changes == []
 
 
 def test_only_the_owner_may_connect(home: Path, serve: Serve) -> None:
