@@ -36,6 +36,7 @@ FINDINGS: Mapping[str, str] = {
     "job-error": "a job that fails and is tried again",
     "object-cut-off": "an object that ended before its end; it is kept as it came",
     "uid-not-conformant": "UIDs that are none by the standard; they are kept as they came",
+    "object-not-kept": "objects that could not be kept; their senders were told, and have them still",
     "object-unreadable": "an object that the store does not give back; look with gateway db verify",
 }
 

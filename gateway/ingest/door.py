@@ -14,7 +14,14 @@ from gateway.dicom.part10 import file_head
 from gateway.dicom.scan import HeaderScanner
 from gateway.dicom.uids import is_usable
 from gateway.ingest.recorder import Recorder
-from gateway.model.errors import DatabaseFault, DataSetMismatch, LimitExceeded, MalformedData
+from gateway.model.errors import (
+    DatabaseFault,
+    DataSetMismatch,
+    LimitExceeded,
+    MalformedData,
+    OutOfSpace,
+    StoreFault,
+)
 from gateway.model.instance import InstanceHeader, NewInstance, Origin, RecordOutcome, Source, StoredObject
 from gateway.store.protocol import Incoming, ObjectStore
 
@@ -77,6 +84,11 @@ class Door:
             self.store.delete(stored.key)
         self._expects_duplicates |= outcome is RecordOutcome.DUPLICATE
         return outcome
+
+    def show(self, fault: StoreFault | DatabaseFault) -> None:
+        """Show the administrator what kept an object out; of too little space `status` knows without it."""
+        if not isinstance(fault, OutOfSpace):
+            self.recorder.show_fault(fault)
 
     def _record(self, new: NewInstance) -> RecordOutcome:
         try:
@@ -147,7 +159,11 @@ class Intake:
         if self._size > LARGEST_OBJECT:
             raise LimitExceeded(f"data set larger than {LARGEST_OBJECT} bytes")
         self._scanner.feed(data)
-        self._incoming.write(data)
+        try:
+            self._incoming.write(data)
+        except StoreFault as fault:
+            self._door.show(fault)
+            raise
 
     def finish(self) -> RecordOutcome:
         """The data set is over; when this returns, the object is on disk and in the index.
@@ -160,6 +176,10 @@ class Intake:
             self.cut_off = header.cut_off
             self._coming.check(header)
             return self._door.settle(self._coming, header, self._incoming)
+        except (StoreFault, DatabaseFault) as fault:
+            self.discard()
+            self._door.show(fault)
+            raise
         except BaseException:
             self.discard()
             raise

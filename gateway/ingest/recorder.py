@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -19,12 +20,15 @@ from gateway.db.engine import CommitUnknown, Database
 from gateway.db.findings import raise_finding
 from gateway.db.recording import InstanceWriter, Recorded
 from gateway.dicom.uids import is_valid
-from gateway.model.errors import DatabaseFault, GatewayError
+from gateway.model.errors import DatabaseFault, GatewayError, StoreFault
 from gateway.model.instance import InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome
 from gateway.model.routing import Trigger
 from gateway.model.work import JobKind
 
 LARGEST_GROUP = 64  # bounds how long one transaction keeps other writers out: some 10 ms
+
+# The kind of finding that says that objects were refused for want of a working disk or database.
+NOT_KEPT = "object-not-kept"
 
 _CHANGING = frozenset({RecordOutcome.ADDED, RecordOutcome.CONFLICT_KEPT, RecordOutcome.CONFLICT_REPLACED})
 
@@ -120,6 +124,12 @@ class Recorder:
         """True when these very bytes are stored under this UID."""
         with self.database.read() as conn:
             return instances.is_known(conn, sop_instance_uid, digest)
+
+    def show_fault(self, fault: StoreFault | DatabaseFault) -> None:
+        """Let the administrator know that an object could not be kept, and why."""
+        subject = "store" if isinstance(fault, StoreFault) else "index"
+        with suppress(DatabaseFault):  # an index that takes no rows cannot take this one either; the log has it
+            self.database.write(lambda conn: raise_finding(conn, NOT_KEPT, subject, str(fault)))
 
     def statistics(self) -> Groups:
         """How well commits are grouped."""

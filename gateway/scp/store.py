@@ -46,11 +46,12 @@ _COMMENT_LENGTH = 64
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """Status with Error Comment (0000,0902) and Offending Element (0000,0901)."""
+    """Status with Error Comment (0000,0902) and Offending Element (0000,0901); `cause` is for the log alone."""
 
     status: int
     comment: str | None = None
     offending: tuple[int, ...] | None = None
+    cause: str | None = None
 
 
 # What the door may raise, the most derived class first. A fault of this node is named in our words, because its own
@@ -89,6 +90,7 @@ def store(context: ServiceContext, message: Message) -> None:
             "store.refused",
             status=f"{answer.status:04X}",
             comment=answer.comment,
+            cause=answer.cause,
             sop_class_uid=message.command.affected_sop_class_uid,
             sop_instance_uid=message.command.affected_sop_instance_uid,
         )
@@ -139,7 +141,7 @@ def _fill(intake: Intake, context: ServiceContext) -> RecordOutcome:
 
 def _answer_to(fault: GatewayError) -> _Answer:
     row = next(_FAULTS[kind] for kind in type(fault).__mro__ if kind in _FAULTS)
-    return _Answer(row.status, row.comment or _comment(str(fault)))
+    return _Answer(row.status, row.comment or _comment(str(fault)), cause=str(fault))
 
 
 def _comment(text: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from gateway.db import findings, instances, studies
 from gateway.db.engine import CommitUnknown, Database
 from gateway.ingest.door import Door
-from gateway.ingest.recorder import Recorder
+from gateway.ingest.recorder import NOT_KEPT, Recorder
 from gateway.ingest.sweep import sweep
 from gateway.ingest.verify import Problem
 from gateway.model.errors import (
@@ -188,10 +188,15 @@ def test_a_disk_that_cannot_sync_is_never_success(
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(os, "fdatasync", fail)
-    with pytest.raises(StoreFault):
-        give(door, encode())
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", fail)
+        with pytest.raises(StoreFault):
+            give(door, encode())
     assert _versions(database) == []
+    with database.read() as conn:
+        (finding,) = findings.listing(conn)
+    assert (finding.kind, finding.subject) == (NOT_KEPT, "store")
+    assert os.strerror(errno.EIO) in finding.detail
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
