@@ -1,5 +1,8 @@
 """The tables, as SQLAlchemy Core metadata. Migrations in `migrations/` must arrive at exactly this (a test compares).
 
+A column `..._pk` refers to a row of the index; the model names the same `..._id`. A column `..._id` may outlive its row
+(a removed peer or rule), or is an identifier of DICOM (Patient ID, Study ID).
+
 Every time is a BIGINT: microseconds since 1970 UTC, from the database's own clock (`gateway.db.clock`). Booleans and
 JSON are portable types. No table is keyed by anything that a peer chose, and an id of the index is never given twice
 (on SQLite by AUTOINCREMENT): what remembers one finds the same row or none.

@@ -57,6 +57,28 @@ class AcquisitionFlag(IntFlag):
     COMPRESSION4 = 1 << 55
 
 
+_NOT_IMAGING = int(
+    AcquisitionFlag.IS_NOISE_MEASUREMENT
+    | AcquisitionFlag.IS_NAVIGATION_DATA
+    | AcquisitionFlag.IS_PHASECORR_DATA
+    | AcquisitionFlag.IS_HPFEEDBACK_DATA
+    | AcquisitionFlag.IS_RTFEEDBACK_DATA
+    | AcquisitionFlag.IS_DUMMYSCAN_DATA
+    | AcquisitionFlag.IS_SURFACECOILCORRECTIONSCAN_DATA
+    | AcquisitionFlag.IS_PHASE_STABILIZATION_REFERENCE
+    | AcquisitionFlag.IS_PHASE_STABILIZATION
+)
+_CALIBRATION = int(AcquisitionFlag.IS_PARALLEL_CALIBRATION)
+_CALIBRATION_AND_IMAGING = int(AcquisitionFlag.IS_PARALLEL_CALIBRATION_AND_IMAGING)
+
+
+def is_imaging(flags: int) -> bool:
+    """Whether a readout with these flags is part of an image; calibration lines only where they are flagged as both."""
+    if flags & _NOT_IMAGING:
+        return False
+    return not flags & _CALIBRATION or bool(flags & _CALIBRATION_AND_IMAGING)
+
+
 class ImageType(IntEnum):
     """`image_type` of an MRD image header."""
 
@@ -86,7 +108,7 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """One readout.
+    """One readout. `flags` are those of `AcquisitionFlag`.
 
     `data`: (coils, samples) complex64. `trajectory`: (samples, dimensions) float32, dimensions may be 0.
     `position` is the centre of the slice or slab in patient coordinates (LPS, mm); the directions are unit vectors.
@@ -114,10 +136,6 @@ class Acquisition:
     patient_table_position: Vector = (0.0, 0.0, 0.0)
     user_int: tuple[int, ...] = (0,) * 8
     user_float: tuple[float, ...] = (0.0,) * 8
-
-    def has(self, flag: AcquisitionFlag) -> bool:
-        """True when any bit of `flag` is set."""
-        return bool(self.flags & flag)
 
 
 @dataclass(frozen=True, slots=True)

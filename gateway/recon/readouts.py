@@ -1,4 +1,4 @@
-"""Which readouts belong to the image, and whether one can be used at all."""
+"""Which readouts are noise, and whether one can be used at all."""
 
 from __future__ import annotations
 
@@ -7,32 +7,12 @@ import numpy as np
 from gateway.model.errors import MalformedData
 from gateway.model.mrd import Acquisition, AcquisitionFlag
 
-_NOT_IMAGING = int(
-    AcquisitionFlag.IS_NOISE_MEASUREMENT
-    | AcquisitionFlag.IS_NAVIGATION_DATA
-    | AcquisitionFlag.IS_PHASECORR_DATA
-    | AcquisitionFlag.IS_HPFEEDBACK_DATA
-    | AcquisitionFlag.IS_RTFEEDBACK_DATA
-    | AcquisitionFlag.IS_DUMMYSCAN_DATA
-    | AcquisitionFlag.IS_SURFACECOILCORRECTIONSCAN_DATA
-    | AcquisitionFlag.IS_PHASE_STABILIZATION_REFERENCE
-    | AcquisitionFlag.IS_PHASE_STABILIZATION
-)
-_CALIBRATION = int(AcquisitionFlag.IS_PARALLEL_CALIBRATION)
-_CALIBRATION_AND_IMAGING = int(AcquisitionFlag.IS_PARALLEL_CALIBRATION_AND_IMAGING)
 _NOISE = int(AcquisitionFlag.IS_NOISE_MEASUREMENT)
 
 
 def is_noise(acquisition: Acquisition) -> bool:
     """A readout without excitation, for the covariance of the channels."""
     return bool(acquisition.flags & _NOISE)
-
-
-def is_imaging(acquisition: Acquisition) -> bool:
-    """Part of the image: calibration lines only where they are flagged as both."""
-    if acquisition.flags & _NOT_IMAGING:
-        return False
-    return not acquisition.flags & _CALIBRATION or bool(acquisition.flags & _CALIBRATION_AND_IMAGING)
 
 
 def check_samples(acquisition: Acquisition, number: int) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.model.errors import MalformedData
-from gateway.model.mrd import Acquisition, Encoding, ScanHeader
+from gateway.model.mrd import Acquisition, Encoding, ScanHeader, is_imaging
 from gateway.recon.assembly import Assembly, ImageKey, shape_of
 from gateway.recon.grid import grid_of
 from gateway.recon.kspace import Placement, placement_of
 from gateway.recon.noise import NoiseEstimator
-from gateway.recon.readouts import check_samples, is_imaging, is_noise
+from gateway.recon.readouts import check_samples, is_noise
 from gateway.recon.resources import Resources, complex_bytes
 
 
@@ -51,7 +51,7 @@ class Sorter:
         if is_noise(acquisition):
             check_samples(acquisition, number)
             self.noise.add(acquisition)
-        elif is_imaging(acquisition):
+        elif is_imaging(acquisition.flags):
             yield from self._take_imaging(acquisition, number)
 
     def finish(self) -> Iterator[Whole]:

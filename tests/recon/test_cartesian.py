@@ -81,7 +81,7 @@ def reference(scan: SimulatedScan) -> NDArray[np.complex128]:
     n_x, n_y, _ = scan.protocol.encoded_matrix
     kspace = np.zeros((scan.protocol.coils, n_y, n_x), np.complex128)
     for acquisition in scan.acquisitions:
-        if not acquisition.has(AcquisitionFlag.IS_NOISE_MEASUREMENT):
+        if not acquisition.flags & AcquisitionFlag.IS_NOISE_MEASUREMENT:
             kspace[:, acquisition.idx.kspace_encode_step_1] += acquisition.data
     image = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(kspace, (1, 2)), norm="ortho"), (1, 2))
     width, height = scan.protocol.matrix

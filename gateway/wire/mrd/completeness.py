@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from gateway.model.mrd import Acquisition, AcquisitionFlag, EncodingLimits, Limit, ScanHeader
+from gateway.model.mrd import Acquisition, AcquisitionFlag, EncodingLimits, Limit, ScanHeader, is_imaging
 from gateway.wire.mrd.framing import Bytes
 
 # Counters that separate images; the phase encodings are judged by their extent.
@@ -24,15 +24,6 @@ _COUNTERS = (
     "set",
 )
 _LIMIT_OF = {"kspace_encode_step_1": "kspace_encoding_step_1", "kspace_encode_step_2": "kspace_encoding_step_2"}
-_NOT_IMAGE = int(
-    AcquisitionFlag.IS_NOISE_MEASUREMENT
-    | AcquisitionFlag.IS_PARALLEL_CALIBRATION
-    | AcquisitionFlag.IS_NAVIGATION_DATA
-    | AcquisitionFlag.IS_PHASECORR_DATA
-    | AcquisitionFlag.IS_DUMMYSCAN_DATA
-    | AcquisitionFlag.IS_HPFEEDBACK_DATA
-    | AcquisitionFlag.IS_RTFEEDBACK_DATA
-)
 
 # flags, encoding_space_ref, and the first eight of `idx`, which are the counters above in their order.
 _HEAD = struct.Struct("<2xQ164xH66x8H")
@@ -75,7 +66,7 @@ class Completeness:
     def _add(self, flags: int, encoding_space: int, counters: list[int]) -> None:
         self.readouts += 1
         self._finished = self._finished or bool(flags & AcquisitionFlag.LAST_IN_MEASUREMENT)
-        if encoding_space == 0 and not flags & _NOT_IMAGE:
+        if encoding_space == 0 and is_imaging(flags):
             self._highest = list(map(max, self._highest, counters))
 
 

@@ -25,7 +25,7 @@ def test_sensitivities_have_a_root_sum_of_squares_of_one() -> None:
 
 def test_noise_readouts_come_first_and_have_the_stated_covariance() -> None:
     scan = simulate(Protocol(matrix=(512, 16), coils=3))
-    flags = [a.has(AcquisitionFlag.IS_NOISE_MEASUREMENT) for a in scan.acquisitions]
+    flags = [bool(a.flags & AcquisitionFlag.IS_NOISE_MEASUREMENT) for a in scan.acquisitions]
     assert flags == sorted(flags, reverse=True)
     noise = np.concatenate([a.data for a, is_noise in zip(scan.acquisitions, flags, strict=True) if is_noise], axis=1)
     measured = noise @ noise.conj().T / noise.shape[1]

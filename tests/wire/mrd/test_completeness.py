@@ -34,6 +34,13 @@ def test_the_scanner_may_end_early(header_xml: str) -> None:
     assert judged(header_xml, [0, 1], AcquisitionFlag.LAST_IN_MEASUREMENT) == ""
 
 
+def test_calibration_counts_where_it_is_imaging_too(header_xml: str) -> None:
+    calibration = AcquisitionFlag.IS_PARALLEL_CALIBRATION
+    both = calibration | AcquisitionFlag.IS_PARALLEL_CALIBRATION_AND_IMAGING
+    assert judged(header_xml, [0, 1, 2, 3], calibration)
+    assert not judged(header_xml, [0, 1, 2, 3], both)
+
+
 def test_noise_does_not_count(header_xml: str) -> None:
     assert judged(header_xml, [0, 1, 2, 3], AcquisitionFlag.IS_NOISE_MEASUREMENT)
 
