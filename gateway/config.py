@@ -187,6 +187,7 @@ class DatabaseSettings(Section):
 
     @property
     def is_sqlite(self) -> bool:
+        """True when one file holds the index, which one process alone may write."""
         return not self.url or self.url.startswith("sqlite")
 
 

@@ -38,6 +38,7 @@ class Grid:
 
     @property
     def axes(self) -> tuple[Axis, Axis, Axis]:
+        """x, y, z."""
         return self.x, self.y, self.z
 
     @property
