@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from gateway.admin.once import Once
 from gateway.admin.progress import Report, silent
 from gateway.config import Settings
 from gateway.db.engine import Database
-from gateway.ingest.door import Door
-from gateway.ingest.scans import ScanIntake
-from gateway.jobs.reconstruct import Reconstructor
-from gateway.jobs.sandbox import Sandbox
 from gateway.store.protocol import ObjectStore
+
+if TYPE_CHECKING:
+    from gateway.admin.way_in import WayIn
+    from gateway.ingest.door import Door
+    from gateway.ingest.scans import ScanIntake
+    from gateway.jobs.reconstruct import Reconstructor
+    from gateway.jobs.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +62,43 @@ class Live(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The first argument of every operation. `live` is None when no node runs on this home."""
+    """The first argument of every operation. `live` is None when no node runs on this home.
+
+    The way in is made when a part of it is first asked for.
+    """
 
     home: Path
     settings: Settings
     database: Database
     store: ObjectStore
-    door: Door
-    scans: ScanIntake
-    sandbox: Sandbox
-    reconstructor: Reconstructor
+    way_in: Once[WayIn]
     live: Live | None = None
     report: Report = silent
+
+    @property
+    def door(self) -> Door:
+        """Where DICOM objects come in."""
+        return self.way_in().door
+
+    @property
+    def scans(self) -> ScanIntake:
+        """Where raw data comes in."""
+        return self.way_in().scans
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What starts reconstruction processes."""
+        return self.way_in().sandbox
+
+    @property
+    def reconstructor(self) -> Reconstructor:
+        """What makes objects of raw data."""
+        return self.way_in().reconstructor
+
+    def close_way_in(self) -> None:
+        """End what the way in has started, if it was needed."""
+        if self.way_in.made is not None:
+            self.way_in.made.sandbox.close()
 
     def changed(self) -> None:
         """Peers or rules were changed: a running node reads them again."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from gateway import __version__
 from gateway.admin import client
-from gateway.admin.assembly import sandbox_settings
 from gateway.admin.logs import configure_for_command
 from gateway.admin.preview import write_preview
 from gateway.admin.progress import Progress, Report
+from gateway.admin.way_in import sandbox_settings
 from gateway.config import load
 from gateway.dicom.derived_identity import identified_as
 from gateway.dicom.part10 import read_head

@@ -26,12 +26,6 @@ class Operation:
     name: str
     function: Callable[..., object]
 
-    @classmethod
-    def of(cls, function: Callable[..., object]) -> Operation:
-        """The operation that a function of an admin module is; a trailing underscore avoids Python's own names."""
-        module = function.__module__.rpartition(".")[2]
-        return cls(f"{module}.{function.__name__.rstrip('_')}", function)
-
     def invoke(self, context: Context, arguments: Mapping[str, Json]) -> Json:
         """Check `arguments`, call the function and return its result as JSON."""
         try:

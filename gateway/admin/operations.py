@@ -1,81 +1,56 @@
-"""The table of operations: everything that can be asked of a node over its control socket."""
+"""The table of operations: everything that can be asked of a node over its control socket.
+
+A module is loaded when an operation of it is first called: most need little of the node's code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Mapping
+from functools import cache
 
-from gateway.admin import (
-    backups,
-    database,
-    deliveries,
-    imports,
-    jobs,
-    peers,
-    recon,
-    rule_test,
-    rules,
-    scans,
-    send,
-    status,
-    studies,
-)
 from gateway.admin.context import Context
 from gateway.admin.operation import Operation
 from gateway.admin.plain import Json
 from gateway.model.errors import UsageError
 
-_FUNCTIONS: tuple[Callable[..., object], ...] = (
-    backups.create,
-    database.rebuild,
-    database.verify,
-    deliveries.list_,
-    imports.run,
-    jobs.cancel,
-    jobs.list_,
-    jobs.retry,
-    jobs.show,
-    peers.add,
-    peers.echo,
-    peers.list_,
-    peers.pause,
-    peers.remove,
-    peers.rename,
-    peers.resume,
-    peers.set_,
-    peers.show,
-    recon.run,
-    rule_test.run,
-    rules.add,
-    rules.disable,
-    rules.enable,
-    rules.export,
-    rules.export_toml,
-    rules.import_,
-    rules.list_,
-    rules.log,
-    rules.remove,
-    rules.set_,
-    rules.show,
-    scans.delete,
-    scans.list_,
-    scans.plan_deletion,
-    scans.show,
-    send.progress,
-    send.queue,
-    status.acknowledge,
-    status.report,
-    studies.delete,
-    studies.files,
-    studies.list_,
-    studies.plan_deletion,
-    studies.show,
-)
-OPERATIONS: Mapping[str, Operation] = {each.name: each for each in map(Operation.of, _FUNCTIONS)}
+# Modules of `gateway.admin` and their functions; a trailing underscore avoids Python's own names.
+_FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    "backups": ("create",),
+    "database": ("rebuild", "verify"),
+    "deliveries": ("list_",),
+    "imports": ("run",),
+    "jobs": ("cancel", "list_", "retry", "show"),
+    "peers": ("add", "echo", "list_", "pause", "remove", "rename", "resume", "set_", "show"),
+    "recon": ("run",),
+    "rule_test": ("run",),
+    "rules": ("add", "disable", "enable", "export", "export_toml", "import_", "list_", "log", "remove", "set_", "show"),
+    "scans": ("delete", "list_", "plan_deletion", "show"),
+    "send": ("progress", "queue"),
+    "status": ("acknowledge", "report"),
+    "studies": ("delete", "files", "list_", "plan_deletion", "show"),
+}
+_PLACES: Mapping[str, tuple[str, str]] = {
+    f"{module}.{function.rstrip('_')}": (f"gateway.admin.{module}", function)
+    for module, functions in _FUNCTIONS.items()
+    for function in functions
+}
 
 
 def invoke(context: Context, name: str, arguments: Mapping[str, Json]) -> Json:
     """Call an operation by its name. Raises `UsageError` for an unknown one."""
-    operation = OPERATIONS.get(name)
-    if operation is None:
+    if name not in _PLACES:
         raise UsageError(f"no operation {name[:100]!r}: are this command and the node of the same version?")
-    return operation.invoke(context, arguments)
+    return _operation(name).invoke(context, arguments)
+
+
+def load() -> None:
+    """Load all of them, as a node does: later its files may be those of another version."""
+    for name in _PLACES:
+        _operation(name)
+
+
+@cache
+def _operation(name: str) -> Operation:
+    module, function = _PLACES[name]
+    return Operation(name, getattr(importlib.import_module(module), function))

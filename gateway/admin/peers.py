@@ -13,8 +13,6 @@ from gateway.db import peers as table
 from gateway.db.connection import Connection
 from gateway.model.errors import UsageError
 from gateway.model.peer import DEFAULT_SERVICES, OFFERED_SERVICES, Peer, Service
-from gateway.scu.association import Destination
-from gateway.scu.echo import verify
 
 # What `peers set` may change, and what turns the JSON value into the field's.
 _FIELDS: Mapping[str, Any] = {
@@ -152,6 +150,10 @@ def resume(context: Context, name: str) -> Peer:
 
 def echo(context: Context, name: str) -> Echoed:
     """A C-ECHO to a peer, under the title that this node uses towards it."""
+    # What speaks to the network, which no other operation here loads.
+    from gateway.scu.association import Destination
+    from gateway.scu.echo import verify
+
     peer = show(context, name)
     if not peer.sendable:
         raise UsageError(

@@ -17,9 +17,9 @@ from gateway.admin.names import Names
 from gateway.db import counters, deliveries, findings, jobs, peers, scans
 from gateway.db.connection import Connection
 from gateway.db.refusals import Refusal, refusals
-from gateway.jobs.route import HELD_FINDING, UNMATCHED
 from gateway.jobs.store_status import MAX_ATTEMPTS
 from gateway.model.peer import Peer
+from gateway.model.routing import HELD_FINDING, UNMATCHED_COUNTER
 from gateway.model.work import DeliveryState, Job, JobKind, JobState, RawScan
 
 # So much free space above the reserve is worth a warning before senders are refused.
@@ -142,7 +142,7 @@ def _facts(context: Context) -> Facts:
             job_counts=jobs.counts(connection),
             findings=tuple(findings.listing(connection)),
             failed_scans=tuple(scans.failed(connection)),
-            unmatched=counters.get(connection, UNMATCHED),
+            unmatched=counters.get(connection, UNMATCHED_COUNTER),
         )
 
 

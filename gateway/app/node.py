@@ -77,6 +77,7 @@ class Node:
     def __init__(self, context: Context, parts: Parts) -> None:
         self._parts = parts
         self._context = replace(context, live=self)
+        operations.load()
         self._control = ControlServer(context.home, self._invoke)
         self._started_at = datetime.now(UTC)
         self._draining = False
@@ -107,7 +108,7 @@ class Node:
         for thread in draining:
             thread.join(max(0.0, deadline + FAREWELL_S - time.monotonic()))
         self._control.close()
-        self._context.sandbox.close()
+        self._context.close_way_in()
         self._context.database.close()
         self._parts.lock.release()
         log.info("node.ended", jobs_ended=whole)

@@ -18,13 +18,20 @@ from gateway.db import counters, deliveries, findings, jobs, peers, routed, rule
 from gateway.db.engine import Database
 from gateway.jobs import subjects
 from gateway.jobs.handler import Lease, Result
-from gateway.model.routing import Decision, PlannedAction, ReconstructAction, Rule, SendAction, Trigger
+from gateway.model.routing import (
+    HELD_FINDING,
+    UNMATCHED_COUNTER,
+    Decision,
+    PlannedAction,
+    ReconstructAction,
+    Rule,
+    SendAction,
+    Trigger,
+)
 from gateway.model.work import Job, JobKind
 from gateway.routing.decide import decide, decide_scan, evaluate
 from gateway.routing.subject import Subject
 
-HELD_FINDING = "rule-held"
-UNMATCHED = "unmatched"  # the counter of instances that no rule of any trigger matched
 SCAN = "scan"
 
 
@@ -122,7 +129,7 @@ def _record_sends(trigger: Trigger, plan: _Plan, subject: str, conn: Connection)
             )
     routed.mark(conn, trigger, plan.seen)
     if plan.unmatched:
-        counters.add(conn, UNMATCHED, plan.unmatched)
+        counters.add(conn, UNMATCHED_COUNTER, plan.unmatched)
     findings.resolve(conn, HELD_FINDING, subject)
 
 

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# What routing leaves for `status`: findings of this kind, and how many instances no rule of any trigger matched.
+HELD_FINDING = "rule-held"
+UNMATCHED_COUNTER = "unmatched"
+
 
 class Operator(StrEnum):
     """Operators of a condition, as typed in `gateway rules add --when "KEY OP VALUE"`."""
@@ -111,11 +115,12 @@ class PlannedAction:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Everything that the rules say of one object, with the explanation. `held` when a rule could not be evaluated."""
+    """Everything that the rules say of one object, with the explanation."""
 
     actions: tuple[PlannedAction, ...]
     verdicts: tuple[Verdict, ...]
 
     @property
     def held(self) -> bool:
+        """True when a rule could not be evaluated."""
         return any(verdict.matched is None for verdict in self.verdicts)

@@ -15,7 +15,7 @@ from gateway.admin.context import Context, Listener, LiveStatus
 from gateway.admin.status import Problem, Severity
 from gateway.db import counters, findings, jobs
 from gateway.db import deliveries as ledger
-from gateway.jobs.route import UNMATCHED
+from gateway.model.routing import UNMATCHED_COUNTER
 from gateway.model.work import JobKind
 
 
@@ -124,7 +124,7 @@ def test_findings_are_told_in_words_until_they_are_acknowledged(running: Context
 
 
 def test_what_matched_no_rule_is_counted(running: Context) -> None:
-    running.database.write(lambda conn: counters.add(conn, UNMATCHED, 3))
+    running.database.write(lambda conn: counters.add(conn, UNMATCHED_COUNTER, 3))
     report = status.report(running)
     assert (report.level, report.unmatched) == (0, 3)
 

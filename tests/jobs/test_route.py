@@ -15,10 +15,10 @@ from gateway.db.engine import Database
 from gateway.db.tables import instance_headers, raw_scans
 from gateway.ingest.door import Door
 from gateway.jobs.handler import Lease, Result
-from gateway.jobs.route import HELD_FINDING, UNMATCHED, RouteHandler
+from gateway.jobs.route import RouteHandler
 from gateway.jobs.worker import Worker
 from gateway.model.instance import Origin
-from gateway.model.routing import ReconstructAction, Trigger
+from gateway.model.routing import HELD_FINDING, UNMATCHED_COUNTER, ReconstructAction, Trigger
 from gateway.model.work import Job, JobKind, JobState
 from gateway.store.filesystem import FilesystemStore
 from tests.ingest.building import encode, give
@@ -105,7 +105,7 @@ def test_what_no_rule_of_any_trigger_matched_is_counted_once(rig: Rig) -> None:
     rig.route()
     rig.receive(1)
     rig.route()
-    assert rig.read(lambda conn: counters.get(conn, UNMATCHED)) == 4
+    assert rig.read(lambda conn: counters.get(conn, UNMATCHED_COUNTER)) == 4
 
 
 def test_a_rule_that_cannot_be_evaluated_holds_the_series_whole(rig: Rig) -> None:

@@ -1,0 +1,79 @@
+"""The way in to store and index, and the reconstruction behind it.
+
+Most of the node's code and libraries are needed for it, so it is made, and this module loaded, when it is first asked
+for: a command that only reads the index does without.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from gateway import __version__
+from gateway.admin.home import SPOOL_NAME
+from gateway.config import Settings
+from gateway.db.engine import Database
+from gateway.ingest.door import Door
+from gateway.ingest.recorder import QuietTimes, Recorder
+from gateway.ingest.scans import ScanIntake
+from gateway.jobs.recon_files import inspect_file
+from gateway.jobs.reconstruct import Reconstructor
+from gateway.jobs.sandbox import Sandbox, SandboxSettings
+from gateway.model.routing import Trigger
+from gateway.store.protocol import ObjectStore
+
+# No step of a reconstruction gains from more.
+MOST_THREADS = 4
+
+Triggers = Callable[[], frozenset[Trigger]]
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """`door` takes DICOM objects, `scans` raw data; `reconstructor` makes objects of raw data in the `sandbox`."""
+
+    door: Door
+    scans: ScanIntake
+    sandbox: Sandbox
+    reconstructor: Reconstructor
+
+
+def build_way_in(
+    settings: Settings,
+    home: Path,
+    database: Database,
+    store: ObjectStore,
+    triggers: Triggers,
+    requested: Callable[[float], None],
+) -> WayIn:
+    """`requested` is called when jobs were requested, with the seconds until one can be due."""
+    recorder = Recorder(
+        database,
+        on_conflict=settings.dicom.on_conflict,
+        quiet=_quiet_times(settings),
+        triggers=triggers,
+        committed=requested,
+    )
+    door = Door(store, recorder, default_issuer=settings.dicom.default_issuer)
+    sandbox = Sandbox(sandbox_settings(settings))
+    inspect = partial(inspect_file, sandbox)
+    at_once = partial(requested, 0.0)
+    reserve = settings.store.reserve
+    scans = ScanIntake(database, store, home / SPOOL_NAME, inspect, reserve=reserve, committed=at_once)
+    reconstructor = Reconstructor(database, store, door, sandbox, settings.mrd.aliases, __version__, at_once)
+    return WayIn(door, scans, sandbox, reconstructor)
+
+
+def sandbox_settings(settings: Settings) -> SandboxSettings:
+    """The limits of one reconstruction."""
+    recon = settings.recon
+    threads = min(os.cpu_count() or 1, MOST_THREADS)
+    return SandboxSettings(recon.memory_limit, recon.time_limit, threads)
+
+
+def _quiet_times(settings: Settings) -> QuietTimes:
+    routing = settings.routing
+    return QuietTimes(routing.series_quiet_seconds, routing.study_quiet_seconds, routing.force_seconds)
