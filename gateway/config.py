@@ -147,6 +147,11 @@ class DicomSettings(Section):
         description="longest P-DATA-TF that peers may send, 4KiB to 1MiB",
     )
 
+    accept_unknown: bool = Field(
+        default=True,
+        description="take storage classes that this edition does not know, private ones and those of later editions",
+    )
+
     @property
     def accepts_any(self) -> bool:
         """True when callers that are no peers are taken too."""

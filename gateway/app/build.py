@@ -81,6 +81,7 @@ def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> BoundListener:
         port=dicom.port,
         access=AccessMode.ANY if dicom.accepts_any else AccessMode.PEERS,
         max_pdu=dicom.max_pdu,
+        accept_unknown=dicom.accept_unknown,
     )
     try:
         scp = DicomScp(told, context.door, known_peers)

@@ -149,7 +149,7 @@ class AcceptedAssociation:
         self._log.warning("association.rejected", reason=refusal.name)
 
     def _accept(self, request: AssociateRq, peer: Peer | None, state: AssociationState) -> ServiceContext:
-        offers = offers_for(peer)
+        offers = offers_for(peer, accept_unknown=self._node.settings.accept_unknown)
         negotiated = negotiate(request.contexts, request.user.roles, offers)
         self._connection.layer.accept(_answer(request, negotiated, self._node.settings.max_pdu))
         self._connection.flush()

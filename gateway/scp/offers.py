@@ -16,8 +16,11 @@ _STANDARD_ROOT = "1.2.840.10008."
 _STANDARD_STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
 
 
-def offers_for(peer: Peer | None) -> Offers:
-    """What this peer (None: one that is not in the table) is offered, as a function of the abstract syntax."""
+def offers_for(peer: Peer | None, *, accept_unknown: bool = True) -> Offers:
+    """What this peer (None: one that is not in the table) is offered, as a function of the abstract syntax.
+
+    `accept_unknown`: also storage classes that are in no table here, private ones and those of later editions.
+    """
     services = peer.services if peer else frozenset(Service)
 
     def offer(abstract_syntax: str) -> Offer | None:
@@ -26,7 +29,7 @@ def offers_for(peer: Peer | None) -> Offers:
         if Service.STORE not in services:
             return None
         known = abstract_syntax in STORAGE_SOP_CLASSES or abstract_syntax in NON_PATIENT_SOP_CLASSES
-        return _STORAGE if known or _may_be_storage(abstract_syntax) else None
+        return _STORAGE if known or (accept_unknown and _may_be_storage(abstract_syntax)) else None
 
     return offer
 

@@ -20,7 +20,7 @@ class ScpSettings:
     """The DICOM listener's settings.
 
     `max_pdu` is announced to peers as the longest PDV list that is taken, in bytes; 0 announces no bound, and costs
-    no memory either. Every association may hold a thread and a receive buffer of 256 KiB, which is what
+    no memory either. `accept_unknown`: storage classes that no table here has are taken too. Every association may hold a thread and a receive buffer of 256 KiB, which is what
     `max_associations` bounds; one peer (one address, where it is not in the peers table) may not use them all up.
     """
 
@@ -30,6 +30,7 @@ class ScpSettings:
     port: int = 11112
     access: AccessMode = AccessMode.PEERS
     max_pdu: int = 1 << 17
+    accept_unknown: bool = True
     max_associations: int = 100
     max_associations_per_peer: int = 32
     deadlines: Deadlines = field(default_factory=Deadlines)

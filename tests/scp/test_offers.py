@@ -44,6 +44,13 @@ def test_a_class_that_is_not_in_the_table(abstract_syntax: str, taken: bool) -> 
     assert (offers_for(None)(abstract_syntax) is not None) is taken
 
 
+@pytest.mark.parametrize("abstract_syntax", ["1.3.12.2.1107.5.9.1", "1.2.840.10008.5.1.4.1.1.999"])
+def test_what_is_in_no_table_can_be_refused(abstract_syntax: str) -> None:
+    offers = offers_for(None, accept_unknown=False)
+    assert offers(abstract_syntax) is None
+    assert offers(CT) is not None
+
+
 def test_a_peer_is_offered_the_services_it_is_allowed() -> None:
     offers = offers_for(Peer(1, "p", "P", services=frozenset({Service.ECHO})))
     assert offers(VERIFICATION) is not None
