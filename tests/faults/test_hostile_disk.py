@@ -1,0 +1,170 @@
+"""A disk that fails, and kill -9, at each named step of receiving, against a real node process under strace.
+
+Whatever happens: never Success for what is not kept, nothing acknowledged is missing, and the node goes on without a
+restart as soon as the disk does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from benchmarks.objects import TINY_16, write_study
+from tests.faults.tracing import Call, calls, injection, traced
+from tests.interop.peers import Node, PeerMissingError, gateway_node
+from tests.interop.raw_scu import FileObject, RawScu, read_file
+
+SUCCESS = 0x0000
+
+# Names of the steps, and the system call of the association's thread that is one: in that thread `fdatasync` is that
+# of the object first and of the database's log next, `fsync` that of a folder; its first two `write` are a log line.
+STEPS = {
+    "create": "openat:{}:when=1",
+    "write": "write:{}:when=3",
+    "sync": "fdatasync:{}:when=1",
+    "rename": "rename:{}:when=1",
+    "folder sync": "fsync:{}:when=1",
+    "database write": "pwrite64:{}:when=1",
+    "commit": "fdatasync:{}:when=2",
+}
+REPLY = "sendmsg:{}:when=2"  # the first one accepts the association
+
+
+@dataclass
+class Sender:
+    """Sends ever new objects and keeps a ledger of those that were acknowledged."""
+
+    items: Iterator[FileObject]
+    acknowledged: list[str] = field(default_factory=list)
+
+    def send(self, node: Node, items: list[FileObject]) -> list[int]:
+        """The statuses over one association."""
+        statuses = []
+        with RawScu(node.dicom_port, node.ae_title, [(items[0].sop_class_uid, items[0].transfer_syntax_uid)]) as scu:
+            for item in items:
+                statuses.append(scu.store(item))
+                if statuses[-1] == SUCCESS:
+                    self.acknowledged.append(item.sop_instance_uid)
+        return statuses
+
+    def take(self, number: int) -> list[FileObject]:
+        return [next(self.items) for _ in range(number)]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    try:
+        with gateway_node(tmp_path_factory.mktemp("disk") / "node", GATEWAY_STORE__RESERVE="1MiB") as running:
+            yield running
+    except PeerMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def sender(tmp_path_factory: pytest.TempPathFactory) -> Sender:
+    folder = tmp_path_factory.mktemp("objects") / "study"
+    write_study(folder, TINY_16, 200)
+    return Sender(read_file(path) for path in sorted(folder.iterdir()))
+
+
+def indexed(node: Node) -> list[str]:
+    """Every SOP Instance UID in the index, each as often as it is there."""
+    found: list[str] = []
+    for study in node.json("studies", "list"):
+        shown = node.json("studies", "show", study["study_instance_uid"])
+        found += [item["sop_instance_uid"] for series in shown["series"] for item in series["instances"]]
+    return found
+
+
+def nothing_is_missing(node: Node, sender: Sender) -> None:
+    found = indexed(node)
+    assert set(sender.acknowledged) <= set(found)
+    assert len(found) == len(set(found))
+
+
+def every_byte_is_there(node: Node, sender: Sender) -> None:
+    nothing_is_missing(node, sender)
+    verified = node.cli("db", "verify")
+    assert verified.returncode == 0, verified.stdout
+
+
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+def test_a_step_that_fails_is_a700_and_only_that_object(node: Node, sender: Sender, tmp_path: Path, error: str) -> None:
+    numbers = count()
+    for step, fault in STEPS.items():
+        items = sender.take(3)
+        with traced(node, *injection(fault.format(f"error={error}")), log=tmp_path / f"{next(numbers)}"):
+            statuses = sender.send(node, items)
+        assert sorted(statuses) == [SUCCESS, SUCCESS, 0xA700], step
+        assert sender.send(node, [items[statuses.index(0xA700)]]) == [SUCCESS], "the same object, sent again"
+    assert list((node.home / "store" / "tmp").iterdir()) == []
+    every_byte_is_there(node, sender)
+
+
+def test_a_disk_that_fails_all_the_time_is_shown_and_recovers(node: Node, sender: Sender, tmp_path: Path) -> None:
+    node.cli("status", "--acknowledge")
+    items = sender.take(3)
+    with traced(node, *injection("fsync:error=EIO"), log=tmp_path / "trace"):
+        assert sender.send(node, items) == [0xA700] * 3
+    status = node.cli("status", "--check", check=False)
+    assert status.returncode == 1
+    assert "could not be kept" in status.stdout
+    assert "Input/output error" in status.stdout
+    assert '"cause": "writing an object: Input/output error"' in node.log.read_text()
+    assert sender.send(node, items) == [SUCCESS] * 3
+    nothing_is_missing(node, sender)
+
+
+@pytest.mark.parametrize("step", [*STEPS, "reply"])
+def test_kill_at_a_step(node: Node, sender: Sender, tmp_path: Path, step: str) -> None:
+    fault = STEPS.get(step, REPLY).format("signal=SIGKILL")
+    assert node.process is not None
+    with traced(node, *injection(fault), log=tmp_path / "trace"):
+        with pytest.raises(OSError):
+            sender.send(node, sender.take(4))
+        assert node.process.wait(10) == -9, "the node was killed at that step"
+    node.start()
+    nothing_is_missing(node, sender)
+    assert sender.send(node, sender.take(2)) == [SUCCESS] * 2
+
+
+def test_sync_then_rename_then_folder_then_commit_then_reply(node: Node, sender: Sender, tmp_path: Path) -> None:
+    log = tmp_path / "trace"
+    names = "trace=write,fdatasync,fsync,rename,pwrite64,sendmsg"
+    with traced(node, "-s", "4096", "-e", names, log=log):
+        assert sender.send(node, sender.take(5)) == [SUCCESS] * 5
+    threads = {call.thread for call in calls(log) if call.name == "rename"}
+    assert len(threads) == 1
+    steps = [step for call in calls(log) if call.thread in threads and (step := step_of(call))]
+    order = ["write", "sync", "rename", "folder sync", "database write", "commit", "reply"]
+    accepted, *rest = compact(steps)
+    assert accepted == "reply"
+    assert [step for step in rest if step != "root sync"][: 5 * len(order)] == order * 5
+    every_byte_is_there(node, sender)
+
+
+def step_of(call: Call) -> str:
+    """Which step of receiving a system call is; empty for what is none, or had no effect."""
+    if call.result < 0:
+        return ""
+    place = {"/store/tmp/": "object", "/gateway.db-wal": "log", "/store>": "root", "/store/": "folder"}
+    where = next((name for part, name in place.items() if part in call.arguments), "")
+    return {
+        ("write", "object"): "write",
+        ("fdatasync", "object"): "sync",
+        ("rename", "object"): "rename",
+        ("fsync", "root"): "root sync",
+        ("fsync", "folder"): "folder sync",
+        ("pwrite64", "log"): "database write",
+        ("fdatasync", "log"): "commit",
+        ("sendmsg", ""): "reply",
+    }.get((call.name, where), "")
+
+
+def compact(steps: list[str]) -> list[str]:
+    """Repeated steps as one."""
+    return [step for index, step in enumerate(steps) if index == 0 or steps[index - 1] != step]
