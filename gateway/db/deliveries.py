@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, not_, or_, select, update
 
 from gateway.db import clock
 from gateway.db.batches import batches
@@ -92,7 +92,7 @@ def plan(
 
     A version that is superseded is passed over; what is planned or sent already stays as it is. A line whose instance
     was deleted and has come again waits anew unless it was sent. `resend` (the administrator's `gateway send`) begins
-    every line again that is not waiting.
+    every line again but those that wait for their first attempt.
     """
     planned = 0
     for ids in batches(instance_ids):
@@ -247,7 +247,8 @@ def _plan(
     statement = insert(conn, deliveries).from_select(["instance_pk", *copied[1:], *fixed], source)
     new = statement.excluded
     gone = and_(deliveries.c.instance_pk.is_(None), deliveries.c.state != DeliveryState.SENT)
-    begins_again = or_(gone, deliveries.c.state != DeliveryState.WAITING) if resend else gone
+    waits_untried = and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.attempts == 0)
+    begins_again = or_(gone, not_(waits_untried)) if resend else gone
     upsert = statement.on_conflict_do_update(
         index_elements=[deliveries.c.peer_id, deliveries.c.sop_instance_uid, deliveries.c.digest],
         set_={

@@ -145,6 +145,15 @@ def test_the_administrator_can_send_again_what_was_sent(database: Database, ledg
     assert {delivery.id for delivery in due(database, ledger.peer.id)} == {sent.id, waiting.id}
 
 
+def test_the_administrator_can_send_at_once_what_was_refused(database: Database, ledger: Ledger) -> None:
+    plan(database, ledger, ledger.ids[:1])
+    (refused,) = due(database, ledger.peer.id)
+    settle(database, Attempt(refused.id, Result.REFUSED, 0xC000, "no", delay_s=60))
+    assert plan(database, ledger, ledger.ids[:1]) == 0
+    assert plan(database, ledger, ledger.ids[:1], resend=True) == 1
+    assert [(line.attempts, line.error) for line in due(database, ledger.peer.id)] == [(0, "")]
+
+
 def test_the_ledger_outlives_the_instance_and_what_comes_again_is_sent(database: Database, ledger: Ledger) -> None:
     plan(database, ledger, ledger.ids[:2])
     sent, waiting = due(database, ledger.peer.id)
