@@ -15,8 +15,7 @@ from gateway.admin.progress import Progress, Report
 from gateway.admin.way_in import sandbox_settings
 from gateway.config import load
 from gateway.dicom.derived_identity import identified_as
-from gateway.dicom.part10 import read_head
-from gateway.dicom.scan import scan
+from gateway.ingest.files import peek_header, read_file_head
 from gateway.jobs.derivation import Adjust, unchanged
 from gateway.jobs.recon_files import WrittenImage, reconstruct_file
 from gateway.jobs.sandbox import Sandbox
@@ -97,9 +96,8 @@ def _with_preview(folder: Path, files: list[Path]) -> WrittenSeries:
 def _patient_of(path: Path) -> Adjust:
     """What replaces patient and study of a scan by those of a DICOM file."""
     try:
-        data = path.read_bytes()
-        head = read_head(data)
-        found = scan(memoryview(data)[head.payload_offset :], head.transfer_syntax_uid, complete=True)
+        with path.open("rb") as file:
+            found = peek_header(file, read_file_head(file))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except MalformedData as error:

@@ -17,8 +17,6 @@ from gateway.jobs.rule_test import Explanation
 from gateway.model.errors import MalformedData, Unsupported, UsageError
 from gateway.model.routing import Rule
 
-# What a rule looks at ends before the pixels; a file beyond this is no single object of the kinds that rules route.
-LARGEST_FILE = 4 * 1024**3
 SECOND = 1_000_000  # microseconds
 
 
@@ -56,9 +54,8 @@ def _of_file(context: Context, rule: Rule, path: Path) -> Explanation:
         if media_type is not None:
             found = context.scans.inspect(path, media_type)
             return rule_test.evaluate_mrd_header([rule], found.header_xml)
-        if path.stat().st_size > LARGEST_FILE:
-            raise UsageError(f"{path} is larger than {LARGEST_FILE} bytes")
-        return rule_test.evaluate_file([rule], path.read_bytes())
+        with path.open("rb") as opened:
+            return rule_test.evaluate_file([rule], opened)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except (MalformedData, Unsupported) as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 
 from gateway.db import routed
-from gateway.dicom.part10 import SENDING_AE_TITLE, read_head
-from gateway.dicom.scan import scan
+from gateway.dicom.part10 import SENDING_AE_TITLE
+from gateway.ingest.files import peek_header, read_file_head
 from gateway.jobs import subjects
 from gateway.model.instance import Origin, Source
 from gateway.model.routing import Decision, Rule
@@ -26,14 +27,14 @@ class Explanation:
     decision: Decision
 
 
-def evaluate_file(rules: Sequence[Rule], data: bytes, *, source: Source | None = None) -> Explanation:
-    """What these rules, enabled or not, would say of a DICOM file.
+def evaluate_file(rules: Sequence[Rule], file: BinaryIO, *, source: Source | None = None) -> Explanation:
+    """What these rules, enabled or not, would say of a DICOM file, which is read up to its pixels.
 
     `source` is whom it is to have come from; otherwise the AE title that the file meta names. Raises MalformedData or
     Unsupported for what is no DICOM file.
     """
-    head = read_head(data)
-    header = scan(memoryview(data)[head.payload_offset :], head.transfer_syntax_uid, complete=True)
+    head = read_file_head(file)
+    header = peek_header(file, head)
     came_from = source or Source(calling_aet=head.value(SENDING_AE_TITLE))
     subject = subjects.InstanceSubject(header.header, header.header_transfer_syntax_uid, came_from, Origin.RECEIVED)
     return Explanation(header.sop_instance_uid, explain(rules, subject))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 from pydicom.data import get_testdata_file
 
@@ -26,10 +28,10 @@ def test_a_file_of_ours() -> None:
     head = file_head(MR, "1.2.3.1", EXPLICIT, calling_aet="SCANNER", called_aet="GATEWAY")
     data = head + encode("1.2.3.1")
     asked = rule("Modality = MR", "calling_aet = SCANNER", "origin = received", enabled=False)
-    found = evaluate_file([asked], data)
+    found = evaluate_file([asked], BytesIO(data))
     assert (found.sop_instance_uid, [verdict.matched for verdict in found.decision.verdicts]) == ("1.2.3.1", [True])
     assert found.decision.actions[0].action == SEND
-    assert evaluate_file([asked], data, source=Source("OTHER")).decision.actions == ()
+    assert evaluate_file([asked], BytesIO(data), source=Source("OTHER")).decision.actions == ()
 
 
 def test_a_file_of_another_maker() -> None:
@@ -37,13 +39,15 @@ def test_a_file_of_another_maker() -> None:
     assert isinstance(path, str)
     with open(path, "rb") as file:  # noqa: PTH123
         data = file.read()
-    found = evaluate_file([rule("Modality = MR", "Manufacturer like TOSHIBA*", "EchoTime > 1", "Rows = 64")], data)
+    found = evaluate_file(
+        [rule("Modality = MR", "Manufacturer like TOSHIBA*", "EchoTime > 1", "Rows = 64")], BytesIO(data)
+    )
     assert [verdict.matched for verdict in found.decision.verdicts] == [True]
 
 
 def test_what_is_no_dicom_file_is_said_so() -> None:
     with pytest.raises(GatewayError):
-        evaluate_file([rule()], b"no DICOM file" * 20)
+        evaluate_file([rule()], BytesIO(b"no DICOM file" * 20))
 
 
 def test_what_came_since(database: Database, door: Door) -> None:
