@@ -192,7 +192,10 @@ def _closing(_: Product) -> Iterator[str]:
     yield ""
     yield "## 7 Private and extended SOP classes"
     yield ""
-    yield "Storage SOP classes that 3.4 does not have, private ones included, are accepted like those that it has, where `dicom.accept_unknown` is true."
+    yield (
+        "Storage SOP classes that 3.4 does not have, private ones included, are accepted like those that it has, where"
+        " `dicom.accept_unknown` is true."
+    )
     yield "Private elements of received objects are kept and sent on."
 
 

@@ -20,8 +20,9 @@ class ScpSettings:
     """The DICOM listener's settings.
 
     `max_pdu` is announced to peers as the longest PDV list that is taken, in bytes; 0 announces no bound, and costs
-    no memory either. `accept_unknown`: storage classes that no table here has are taken too. Every association may hold a thread and a receive buffer of 256 KiB, which is what
-    `max_associations` bounds; one peer (one address, where it is not in the peers table) may not use them all up.
+    no memory either. `accept_unknown`: storage classes that no table here has are taken too. Every association may
+    hold a thread and a receive buffer of 256 KiB, which is what `max_associations` bounds; one peer (one address, where
+    it is not in the peers table) may not use them all up.
     """
 
     ae_title: str = "GATEWAY"
