@@ -97,7 +97,7 @@ class Story:
         found = self._wait(lambda: pacs.listing("studies", "list"), lambda studies: _instances(studies) == expected)
         for study in found:
             name = study["study_description"] or "a study"
-            self._say(f"PACS has {name}: {study['modalities']}, {study['instances']} images")
+            self._say(f"PACS has {name}: {', '.join(study['modalities'])}, {study['instances']} images")
         ledger = self._wait(
             lambda: node.listing("deliveries", "list"), lambda lines: all(line["state"] == "sent" for line in lines)
         )
