@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 
 import structlog
 from structlog.typing import ExcInfo, Processor
@@ -21,6 +22,7 @@ from gateway.model.errors import GatewayError
 def configure(settings: LogSettings) -> None:
     """Set structlog up for this process. Standard output stays free for what a command prints."""
     warnings.simplefilter("ignore")
+    logger = structlog.PrintLogger(_UnfailingStream())  # type: ignore[arg-type]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -30,8 +32,25 @@ def configure(settings: LogSettings) -> None:
             _renderer(settings.format),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level.value),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: logger,
     )
+
+
+class _UnfailingStream:
+    """Standard error; what it does not take is lost.
+
+    It may be a file on the full disk, or a pipe that nobody reads any more: the work goes on without its log.
+    """
+
+    def write(self, text: str) -> None:
+        """Write, or not."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, or not."""
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def _renderer(wanted: LogFormat) -> Processor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -60,3 +61,13 @@ def test_what_pydicom_warns_of_is_not_shown() -> None:
             Dataset().Modality = "doe^jane"
         logs.configure(LogSettings())
         Dataset().Modality = "doe^jane"
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = open("/dev/full", "w", buffering=1)  # noqa: PTH123, SIM115 - a device; to close it fails
+    monkeypatch.setattr(sys, "stderr", full)
+    logs.configure(LogSettings(format=LogFormat.JSON))
+    for _ in range(1000):
+        structlog.get_logger().info("node.started", pid=1)
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
