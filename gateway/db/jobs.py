@@ -101,25 +101,41 @@ def request(
     delay_s: float = 0,
     force_after_s: float | None = None,
     priority: int = 0,
+    slack_s: float = 0,
 ) -> int:
     """Ask for work and return the job's id; a second request for the same kind and key joins the first.
 
     The job is due `delay_s` from now, and each further request pushes that back, but never beyond `force_after_s`
     (default `delay_s`) after the first request that it has not served yet. While it backs off after a failure, a
-    request does not hurry it.
+    request does not hurry it. A request that would push it back by less than `slack_s` writes nothing: a job that
+    waits sees, whenever it is claimed, what the transactions before have written.
     """
     moment = clock.now(conn)
+    due_at = moment + round(delay_s * SECOND)
+    if slack_s > 0:
+        row = _waiting(conn.dialect).run(conn, {"kind": kind.value, "key": key}).fetchone()
+        if row is not None and due_at - round(slack_s * SECOND) < row[1] <= due_at:
+            return int(row[0])
     force_s = delay_s if force_after_s is None else max(force_after_s, delay_s)
     values = {
         "kind": kind.value,
         "key": key,
         "payload": json.dumps(payload),
         "priority": priority,
-        "due_at": moment + round(delay_s * SECOND),
+        "due_at": due_at,
         "force_at": moment + round(force_s * SECOND),
         "created_at": moment,
     }
     return int(_request(conn.dialect).run(conn, values).fetchone()[0])
+
+
+@cache
+def _waiting(dialect: Dialect) -> Prepared:
+    """Id and due time of a job that waits; locked, so that no other node claims it before this transaction ends."""
+    statement = select(jobs.c.id, jobs.c.due_at).where(
+        jobs.c.kind == bindparam("kind"), jobs.c.key == bindparam("key"), jobs.c.state == JobState.READY.value
+    )
+    return Prepared(statement.with_for_update(), dialect)
 
 
 @cache

@@ -25,6 +25,8 @@ from gateway.model.instance import InstanceHeader, NewInstance, OnConflict, Orig
 from gateway.model.routing import Trigger
 from gateway.model.work import JobKind
 
+# How much sooner than asked a series may be looked at, so that not every instance of it moves its job.
+LONGEST_SLACK_S = 1.0
 LARGEST_GROUP = 64  # bounds how long one transaction keeps other writers out: some 10 ms
 
 # The kind of finding that says that objects were refused for want of a working disk or database.
@@ -212,7 +214,16 @@ class Recorder:
 
     def _request(self, conn: Connection, key: str, level: str, pk: int) -> None:
         delay_s = self.quiet.of(Trigger(level))
-        jobs.request(conn, JobKind.ROUTE, key, {level: pk}, delay_s=delay_s, force_after_s=self.quiet.force_s)
+        slack_s = min(delay_s / 10, LONGEST_SLACK_S)
+        jobs.request(
+            conn,
+            JobKind.ROUTE,
+            key,
+            {level: pk},
+            delay_s=delay_s,
+            force_after_s=self.quiet.force_s,
+            slack_s=slack_s,
+        )
 
 
 def _is_to_be_routed(new: NewInstance, recorded: Recorded) -> bool:

@@ -84,6 +84,21 @@ def test_a_second_request_joins_the_first_and_pushes_it_back_up_to_the_forced_en
     assert again.due_at - job.due_at == pytest.approx(timedelta(seconds=10), abs=timedelta(milliseconds=1))
 
 
+def test_a_request_within_the_slack_writes_nothing_and_one_beyond_it_pushes_back(database: Database) -> None:
+    first = request(database, delay_s=30, force_after_s=3600)
+    for delay_s, slack_s, generation in ((30.5, 1, 1), (32, 1, 2), (30, 1, 3)):
+        assert request(database, delay_s=delay_s, force_after_s=3600, slack_s=slack_s) == first
+        assert read(database, lambda conn: jobs.get(conn, first)).generation == generation
+
+
+def test_a_request_while_the_job_is_worked_on_counts_whatever_the_slack(database: Database) -> None:
+    request(database)
+    job = claim(database)
+    assert job is not None
+    request(database, slack_s=1, delay_s=0)
+    assert read(database, lambda conn: jobs.get(conn, job.id)).generation == job.generation + 1
+
+
 def test_a_request_without_delay_makes_a_waiting_job_due(database: Database) -> None:
     request(database, delay_s=30, force_after_s=3600)
     request(database)
