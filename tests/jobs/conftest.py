@@ -37,7 +37,7 @@ def import_path() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def misbehaving(import_path: None) -> Iterator[Sandbox]:
     """With the methods of `tests.jobs.misbehaving`, and little patience."""
-    made = Sandbox(SandboxSettings(memory_limit=256 * MIB, time_limit_s=2, threads=1), MISBEHAVING)
+    made = Sandbox(SandboxSettings(memory_limit=256 * MIB, time_limit_s=8, threads=1), MISBEHAVING)
     yield made
     made.close()
 

@@ -104,7 +104,7 @@ def test_a_process_that_dies_is_named_by_its_signal(misbehaving: Sandbox, spool:
 
 
 def test_a_process_that_never_ends_hits_the_time_limit(misbehaving: Sandbox, spool: Path) -> None:
-    with pytest.raises(LimitHit, match=r"time limit of 2 s"):
+    with pytest.raises(LimitHit, match=r"time limit of 8 s"):
         messages(misbehaving, spool, "forever")
 
 
