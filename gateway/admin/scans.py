@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from gateway.admin.context import Context
+from gateway.admin.words import counted
 from gateway.db import scans as table
 from gateway.db.connection import Connection
 from gateway.model.errors import NotFoundError, UsageError
@@ -61,9 +62,14 @@ def show(context: Context, scan_id: int | None = None, of: str | None = None) ->
         return [_line(connection, scan) for scan in found]
 
 
-def plan_deletion(context: Context, scan_id: int | None = None) -> ScanDeletion:
-    """What deleting a scan takes; None stands for every scan that is not arriving."""
+def plan_deletion(context: Context, scan_id: int | None = None, force: bool = False) -> ScanDeletion:
+    """What deleting a scan takes; None stands for every scan that is not arriving.
+
+    Raises `UsageError` for what `delete` would refuse, so that nobody is asked about that.
+    """
     chosen = _chosen(context, scan_id)
+    if not force:
+        _refuse_unused(context, chosen)
     return ScanDeletion(len(chosen), sum(scan.size for scan in chosen))
 
 
@@ -96,7 +102,9 @@ def _refuse_unused(context: Context, chosen: list[RawScan]) -> None:
         unused = [str(scan.id) for scan in chosen if not _has_images(connection, scan)]
     if unused:
         shown = ", ".join(unused[:10])
-        raise UsageError(f"nothing was reconstructed from {len(unused)} of them ({shown}); --force deletes them too")
+        raise UsageError(
+            f"nothing was reconstructed from {counted(len(unused), 'scan')} ({shown}); --force deletes such too"
+        )
 
 
 def _has_images(connection: Connection, scan: RawScan) -> bool:

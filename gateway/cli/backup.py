@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import call, home_of
 from gateway.cli.output import progress_bar, say
 
@@ -29,7 +30,7 @@ def backup(
     """
     with progress_bar("copying") as report:
         done = call(ctx, "backups.create", report, folder=str(folder.absolute()))
-    say(f"{done['objects']} objects, the index and the settings are in {folder}")
+    say(f"{counted(done['objects'], 'object')}, the index and the settings are in {folder}")
 
 
 def restore(
@@ -42,5 +43,5 @@ def restore(
     home = home_of(ctx)
     with progress_bar("copying") as report:
         objects = backups.restore(home, folder.absolute(), report)
-    say(f"{objects} objects restored to {home}; every destination is paused")
+    say(f"{counted(objects, 'object')} restored to {home}; every destination is paused")
     say("look first, then: gateway serve, gateway peers resume NAME")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import call, confirm, home_of
 from gateway.cli.output import AsJson, print_json, progress_bar, say, warn
 
@@ -28,9 +29,9 @@ def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        say(f"{found['checked']} objects read, {len(found['problems'])} with problems")
+        say(f"{counted(found['checked'], 'object')} read, {len(found['problems'])} with problems")
         if found["unreferenced"]:
-            say(f"{found['unreferenced']} objects are in no index; they are swept when a day old")
+            say(f"{counted(found['unreferenced'], 'object')} in no index, swept when a day old")
         for each in found["problems"]:
             warn(f"{each['problem']}: {each['key']} {each['detail']}".rstrip())
     if found["problems"]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import call
 from gateway.cli.output import AsJson, print_json, progress_bar, say, warn
 
@@ -46,9 +47,14 @@ def import_(
 
 
 def _summarise(done: dict[str, Any]) -> None:
-    say(", ".join(f"{count} {outcome}" for outcome, count in done["counts"].items()) or "no files")
+    say(", ".join(_told(outcome, count) for outcome, count in done["counts"].items()) or "no files")
     refused = [file for file in done["files"] if file["outcome"] in ("refused", "conflict-refused")]
     for file in refused[:MAX_ERRORS_SHOWN]:
         warn(f"{file['path']}: {file['error'] or file['outcome']}")
     if done["failed"]:
-        warn(f"gateway: {done['failed']} files were not taken in" + (", --json lists all" if refused else ""))
+        warn(f"gateway: {counted(done['failed'], 'file')} not taken in" + (", --json lists all" if refused else ""))
+
+
+def _told(outcome: str, count: int) -> str:
+    """A raw scan is told as a noun; what became of objects, such as "added", has no plural."""
+    return counted(count, outcome) if outcome == "scan" else f"{count} {outcome}"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import call
 from gateway.cli.output import AsCsv, AsJson, Column, print_fields, print_rows, say
 from gateway.model.work import JobKind, JobState
@@ -96,4 +97,4 @@ def _act(
 
 
 def _done(counts: dict[str, Any], verb: str) -> str:
-    return f"{counts['jobs']} jobs and {counts['deliveries']} deliveries {verb}"
+    return f"{counted(counts['jobs'], 'job')} and {counted(counts['deliveries'], 'delivery', 'deliveries')} {verb}"

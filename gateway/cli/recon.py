@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import assignments, call, home_of
 from gateway.cli.output import AsJson, Column, print_json, print_rows, progress_bar, say, warn
 
@@ -83,7 +84,7 @@ def _conclude(run: dict[str, Any]) -> None:
     if run["error"]:
         warn(f"gateway: the reconstruction failed: {run['error']}")
         raise typer.Exit(1)
-    say(f"{run['images']} images by {run['method']} in series {', '.join(run['series_instance_uids'])}")
+    say(f"{counted(run['images'], 'image')} by {run['method']} in series {', '.join(run['series_instance_uids'])}")
 
 
 def _to_folder(
@@ -97,4 +98,4 @@ def _to_folder(
     with progress_bar("reconstructing") as report:
         written = offline.reconstruct(home, raw, method, parameters, out, set_patient, report)
     for series in written:
-        say(f"{series.files} files in {series.folder}; preview: {series.preview}")
+        say(f"{counted(series.files, 'file')} in {series.folder}; preview: {series.preview}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import call, confirm
 from gateway.cli.output import AsCsv, AsJson, Column, bytes_text, print_json, print_rows, say
 
@@ -42,7 +43,8 @@ def list_(
     as_csv: AsCsv = False,
 ) -> None:
     """List raw scans, the newest first."""
-    print_rows(call(ctx, "scans.list", limit=limit), COLUMNS, as_json=as_json, as_csv=as_csv, nothing="no raw scans")
+    rows = [_with_origin(row) for row in call(ctx, "scans.list", limit=limit)]
+    print_rows(rows, COLUMNS, as_json=as_json, as_csv=as_csv, nothing="no raw scans")
 
 
 @app.command()
@@ -65,7 +67,7 @@ def show(
         print_json(found)
         return
     for item in found:
-        say(f"scan {item['id']}: {item['state']}, {item['readouts']} readouts, {bytes_text(item['size'])}")
+        say(f"scan {item['id']}: {item['state']}, {counted(item['readouts'], 'readout')}, {bytes_text(item['size'])}")
         for name in ("received_at", "source", "config", "protocol_name", "study_instance_uid", "error"):
             if item[name]:
                 say(f"  {name.replace('_', ' ')}: {item[name]}")
@@ -83,8 +85,13 @@ def delete(
     """Delete raw data for ever; images made from it stay."""
     if (scan is None) != everything:
         raise typer.BadParameter("name one SCAN, or --all")
-    plan = call(ctx, "scans.plan_deletion", scan_id=scan)
-    say(f"This deletes {plan['scans']} raw scans, {bytes_text(plan['size'])}. Their images stay.")
+    plan = call(ctx, "scans.plan_deletion", scan_id=scan, force=force)
+    say(f"This deletes {counted(plan['scans'], 'raw scan')}, {bytes_text(plan['size'])}. Images that were made stay.")
     confirm("Delete for ever?", yes=yes)
     done = call(ctx, "scans.delete", scan_id=scan, force=force)
-    say(f"deleted {done['scans']} raw scans")
+    say(f"deleted {counted(done['scans'], 'raw scan')}")
+
+
+def _with_origin(row: dict[str, Any]) -> dict[str, Any]:
+    """A scan that came over no connection has no source: it was taken in by hand."""
+    return {**row, "source": row["source"] or "import"}

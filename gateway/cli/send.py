@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import call
 from gateway.cli.output import progress_bar, say, warn
 
@@ -34,7 +35,7 @@ def send(
     Example: gateway send 1.2.826.0.1.3680043 --to pacs
     """
     queued = call(ctx, "send.queue", uid=uid, to=to)
-    say(f"queued {queued['waiting']} instances for {to}")
+    say(f"queued {counted(queued['waiting'], 'instance')} for {to}")
     if queued["paused"]:
         say(f"{to} is paused; they wait for: gateway peers resume {to}")
     elif not queued["running"]:
@@ -59,7 +60,7 @@ def _follow(ctx: typer.Context, uid: str, to: str, report: Report) -> dict[str, 
 
 def _conclude(state: dict[str, Any], to: str) -> None:
     if not state["waiting"] and not state["failed"]:
-        say(f"{to} took {state['sent']} instances")
+        say(f"{to} took {counted(state['sent'], 'instance')}")
         return
     refused = state["refused"] + state["failed"]
     under_way = state["waiting"] - state["refused"]

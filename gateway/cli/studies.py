@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.admin.words import counted
 from gateway.cli.invocation import call, confirm, home_of
 from gateway.cli.output import AsCsv, AsJson, Column, bytes_text, print_json, print_rows, progress_bar, say, warn
+from gateway.model.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -99,15 +101,20 @@ def delete(
         raise typer.BadParameter("name one UID, or --all")
     plan = call(ctx, "studies.plan_deletion", uid=uid)
     what = (
-        f"{plan['instances']} instances in {plan['series']} series of {plan['studies']} studies, "
+        f"{counted(plan['instances'], 'instance')} in {plan['series']} series of "
+        f"{counted(plan['studies'], 'study', 'studies')}, "
         f"{bytes_text(plan['size'])}"
     )
     waiting = f", {plan['undelivered']} of them not delivered yet" if plan["undelivered"] else ""
     say(f"This deletes {what}{waiting}.")
+    if plan["undelivered"] and not force:
+        raise UsageError(
+            f"{counted(plan['undelivered'], 'delivery', 'deliveries')} not made yet; --force gives them up"
+        )
     confirm("Delete for ever?", yes=yes)
     with progress_bar("deleting") as report:
         done = call(ctx, "studies.delete", report, uid=uid, force=force)
-    say(f"deleted {done['instances']} instances")
+    say(f"deleted {counted(done['instances'], 'instance')}")
 
 
 @app.command()
@@ -124,7 +131,7 @@ def export(
 
     with progress_bar("writing") as report:
         done = exporting.write_files(home_of(ctx), uid, folder.absolute(), report)
-    say(f"wrote {done} files to {folder}")
+    say(f"wrote {counted(done, 'file')} to {folder}")
 
 
 def _tree(study: dict[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ def test_an_import_says_what_became_of_every_file(gateway: Command, study: str, 
     assert outcomes["cut.dcm"] == ("refused", True)
     told = gateway("import", str(tmp_path / "study")).err
     assert "cut.dcm: " in told
-    assert "1 files were not taken in" in told
+    assert "1 file not taken in" in told
 
 
 def test_an_import_of_nothing_is_wrong_use(gateway: Command, tmp_path: Path) -> None:
@@ -110,10 +110,11 @@ def test_sending_without_a_node_queues_and_says_so(gateway: Command, study: str)
 def test_deleting_asks_and_refuses_what_is_undelivered(gateway: Command, study: str, home: Path) -> None:
     gateway("peers", "add", "pacs", "PACS@127.0.0.1:1")
     gateway("send", study, "--to", "pacs")
-    refused = gateway("studies", "delete", study, "--yes")
+    refused = gateway("studies", "delete", study)
     assert refused.status == 2
     assert "--force" in refused.err
-    assert "3 instances in 1 series of 1 studies" in refused.out
+    assert "Delete for ever?" not in refused.err
+    assert "3 instances in 1 series of 1 study," in refused.out
     assert gateway("studies", "delete", study, "--yes", "--force").status == 0
     assert gateway("studies", "list", "--json").json == []
     assert [path for path in (home / "store").rglob("*") if path.is_file()] == []

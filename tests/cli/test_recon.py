@@ -46,10 +46,13 @@ def test_a_stored_scan_is_reconstructed_found_behind_its_image_and_deleted(gatew
     assert gateway("import", str(raw)).out == "1 scan\n"
     (scan,) = gateway("scans", "list", "--json").json
     number = str(scan["id"])
-    refused = gateway("scans", "delete", number, "--yes")
-    assert refused.status == 2
+    assert scan["source"] == "import"
+    refused = gateway("scans", "delete", number)
+    assert (refused.status, refused.out) == (2, "")
+    assert "nothing was reconstructed from 1 scan (" in refused.err
     assert "--force" in refused.err
-    assert gateway("recon", "run", number, "--set", "combine=adaptive").status == 0
+    assert "Delete for ever?" not in refused.err
+    assert gateway("recon", "run", number, "--set", "combine=adaptive").out.startswith("1 image by ")
     (study,) = gateway("studies", "list", "--json").json
     (behind,) = gateway("scans", "show", "--of", study["study_instance_uid"], "--json").json
     assert (behind["id"], behind["runs"][0]["state"]) == (scan["id"], "done")
