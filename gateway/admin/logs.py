@@ -55,7 +55,7 @@ class _UnfailingStream:
 
 def _renderer(wanted: LogFormat) -> Processor:
     if wanted is LogFormat.CONSOLE or (wanted is LogFormat.AUTO and sys.stderr.isatty()):
-        return structlog.dev.ConsoleRenderer()
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     return structlog.processors.JSONRenderer()
 
 
@@ -72,5 +72,5 @@ def _told(error: BaseException | None) -> Iterator[str]:
 
 
 def configure_for_command() -> None:
-    """For a command that does the work itself because no node runs: what goes wrong, and no more."""
-    configure(LogSettings(level=LogLevel.WARNING, format=LogFormat.CONSOLE))
+    """For a command that does the work because no node runs: faults alone, as it tells itself what is refused."""
+    configure(LogSettings(level=LogLevel.ERROR, format=LogFormat.CONSOLE))

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from gateway.admin.context import Context, LiveStatus
 from gateway.admin.names import Names
+from gateway.admin.words import counted
 from gateway.db import counters, deliveries, findings, jobs, peers, scans
 from gateway.db.connection import Connection
 from gateway.db.refusals import Refusal, refusals
@@ -21,6 +22,7 @@ from gateway.jobs.store_status import MAX_ATTEMPTS
 from gateway.model.peer import Peer
 from gateway.model.routing import HELD_FINDING, UNMATCHED_COUNTER
 from gateway.model.work import DeliveryState, Job, JobKind, JobState, RawScan
+from gateway.recon.registry import ALIASED_WAY
 
 # So much free space above the reserve is worth a warning before senders are refused.
 LOW_SPACE_BYTES = 5 * 1024**3
@@ -249,8 +251,10 @@ def _scans(facts: Facts) -> Iterator[Problem]:
     if facts.failed_scans:
         details = _some([f"scan {scan.id}: {scan.error}" for scan in facts.failed_scans])
         first = facts.failed_scans[0].id
-        text = f"{len(facts.failed_scans)} raw scans have no images; their raw data is kept"
-        yield Problem(Severity.WARNING, text, details, f"gateway recon run {first} --method METHOD")
+        text = f"{counted(len(facts.failed_scans), 'raw scan')} without images; the raw data is kept"
+        # The error of undersampled data names what makes images all the same.
+        way = ALIASED_WAY if ALIASED_WAY in facts.failed_scans[0].error else "--method METHOD"
+        yield Problem(Severity.WARNING, text, details, f"gateway recon run {first} {way}")
 
 
 def _unmatched(facts: Facts) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ from gateway.recon.geometry import AUTO, OrientationProfile, directions_of, prof
 from gateway.recon.grid import Grid, grid_of
 from gateway.recon.noise import Whitener
 from gateway.recon.parameters import Parameter
-from gateway.recon.registry import Method, ScanKind, encoding_of, is_accelerated, scan_kind
+from gateway.recon.registry import ALIASED_WAY, Method, ScanKind, encoding_of, is_accelerated, scan_kind
 from gateway.recon.resources import Resources
 from gateway.recon.scaling import SNR_UNITS
 from gateway.recon.sorting import Sorter, Whole, describe
@@ -218,9 +218,7 @@ def _image(
 
 
 def _refusal(what: str) -> Unsupported:
-    return Unsupported(
-        f"{_NAME} cannot reconstruct undersampled data: {what}; undersampled={_ZERO_FILL} makes images that are aliased"
-    )
+    return Unsupported(f"{_NAME} cannot reconstruct undersampled data: {what}; for aliased images: {ALIASED_WAY}")
 
 
 def _flag(value: bool) -> tuple[str, ...]:

@@ -83,6 +83,9 @@ _CHOICES: Mapping[ScanKind, tuple[str, ...]] = {
     ScanKind.OTHER: (),
 }
 
+# Parameters that make images, though aliased ones, of undersampled data; who wants these asks for them.
+ALIASED_WAY = "--method cartesian --set undersampled=zero-fill"
+
 _TRAJECTORIES: Mapping[str, ScanKind] = {
     "cartesian": ScanKind.CARTESIAN,
     "epi": ScanKind.EPI,
@@ -107,7 +110,8 @@ def choose(header: ScanHeader) -> Method:
             return method
         reasons.append(reason)
     why = "; ".join(reasons) or f"no installed method does {kind.value}"
-    raise Unsupported(f"this scan cannot be reconstructed: {why}; installed are {', '.join(known)}")
+    way = f"; for aliased images: {ALIASED_WAY}" if kind is ScanKind.ACCELERATED else ""
+    raise Unsupported(f"this scan cannot be reconstructed: {why}; installed are {', '.join(known)}{way}")
 
 
 def choices() -> Mapping[ScanKind, tuple[str, ...]]:

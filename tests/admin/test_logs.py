@@ -54,6 +54,16 @@ def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
     assert (event["event"], event["level"], event["pid"]) == ("node.started", "info", 1)
 
 
+def test_a_command_in_a_pipe_logs_faults_alone_and_without_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure_for_command()
+    structlog.get_logger().warning("recon.limit_hit", reason="too much memory")
+    structlog.get_logger().error("recon.fault", run=1)
+    logged = capsys.readouterr().err
+    assert "recon.fault" in logged
+    assert "recon.limit_hit" not in logged
+    assert "\x1b" not in logged
+
+
 def test_what_pydicom_warns_of_is_not_shown() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
