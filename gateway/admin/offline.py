@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway import __version__
 from gateway.admin import client
 from gateway.admin.logs import configure_for_command
-from gateway.admin.preview import write_preview
+from gateway.admin.preview import middle_of, write_preview
 from gateway.admin.progress import Progress, Report
 from gateway.admin.way_in import sandbox_settings
 from gateway.config import load
@@ -89,7 +89,7 @@ def _by_folder(images: Iterable[WrittenImage], report: Report) -> dict[Path, lis
 
 def _with_preview(folder: Path, files: list[Path]) -> WrittenSeries:
     preview = folder / PREVIEW_NAME
-    write_preview(files[len(files) // 2], preview)
+    write_preview(middle_of(files), preview)
     return WrittenSeries(folder, len(files), preview)
 
 
