@@ -14,13 +14,15 @@ import pytest
 from pynetdicom import AE
 
 from gateway.admin import client
-from gateway.admin.home import HomeBusy, HomeLock
+from gateway.admin.home import SOCKET_NAME, HomeBusy, HomeLock
 from gateway.app import EVERYTHING, Part, build, part
 from gateway.app.node import Node
 from gateway.app.run import ready_line
+from gateway.cli.main import FAILED
 from gateway.config import load
 from gateway.dicom.sop_classes import VERIFICATION
 from gateway.model.errors import NodeFault, UsageError
+from tests.interop.peers import eventually
 
 
 @pytest.fixture
@@ -133,3 +135,15 @@ def test_serve_says_ready_once_and_ends_at_sigterm_with_status_0(home: Path) -> 
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert process.stdout.read() == ""
+
+
+def test_a_ready_line_that_cannot_be_printed_is_no_reason_to_end(home: Path) -> None:
+    command = [sys.executable, "-m", "gateway", "--home", str(home), "serve"]
+    with Path("/dev/full").open("wb") as full, subprocess.Popen(command, stdout=full, stderr=full) as process:
+        try:
+            assert eventually((home / SOCKET_NAME).exists, 30)
+            assert client.call(home, "status.report", {})["node"] is not None
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) != FAILED, "a drain ends with 0, or with Python's own complaint of the full device"
+        finally:
+            process.kill()

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import structlog
@@ -26,9 +27,11 @@ EXIT_S = FAREWELL_S + 2.0
 def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
     """Start `node`, say that it is ready, and drain it at SIGTERM or SIGINT; returns the exit status."""
     ended = threading.Event()
+    caught: list[str] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
-        log.info("node.signal", signal=signal.Signals(number).name)
+        # It may have interrupted a line of the log, which must be finished before the next one.
+        caught.append(signal.Signals(number).name)
         ended.set()
 
     # What a peer's values are worth, this node judges itself; pydicom's opinion of each takes time and quotes it.
@@ -36,8 +39,10 @@ def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     node.start()
-    announce(ready_line(node))
+    with suppress(OSError):  # standard output may be a file on a full disk, or a pipe that nobody reads
+        announce(ready_line(node))
     ended.wait()
+    log.info("node.signal", signals=caught)
     watchdog = threading.Timer(DRAIN_S + EXIT_S, os._exit, (1,))
     watchdog.daemon = True
     watchdog.start()
