@@ -174,6 +174,8 @@ class Database:
             if _sql_state(error):  # PostgreSQL answered, so it did not commit
                 raise
             connection.invalidate()  # nobody knows what state it is in; the next transaction has a new one
+            if _is_full(error):  # the frame that commits is written last, and was not
+                raise
             raise CommitUnknown(f"commit: {_reason(error)}") from None
 
     def _errors(self) -> tuple[type[Exception], ...]:
@@ -272,6 +274,11 @@ def _sql_state(error: Exception) -> str:
 
 def _is_collision(error: Exception) -> bool:
     return _sql_state(error) in (_SERIALISATION_FAILURE, _DEADLOCK)
+
+
+def _is_full(error: Exception) -> bool:
+    origin = getattr(error, "orig", error)
+    return isinstance(origin, sqlite3.Error) and getattr(origin, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
 
 
 def _reason(error: Exception) -> str:

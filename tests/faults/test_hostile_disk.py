@@ -6,7 +6,10 @@ restart as soon as the disk does.
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -145,6 +148,36 @@ def test_sync_then_rename_then_folder_then_commit_then_reply(node: Node, sender:
     assert accepted == "reply"
     assert [step for step in rest if step != "root sync"][: 5 * len(order)] == order * 5
     every_byte_is_there(node, sender)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
+def test_a_disk_that_is_full_for_store_index_and_log(sender: Sender, tmp_path: Path) -> None:
+    """No reserve, and not a byte left: nothing is taken, nothing of it stays, and the node lives without its log."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(disk)]
+    if subprocess.run(argv, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no tmpfs may be mounted here")
+    try:
+        with gateway_node(disk / "node", GATEWAY_STORE__RESERVE="0") as node:
+            fill_up_and_free(node, sender, disk / "ballast")
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill_up_and_free(node: Node, sender: Sender, ballast: Path) -> None:
+    """Free a few pages at a time, so that the end of the disk is met at different steps."""
+    items = sender.take(2)
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    for _ in range(8):
+        assert set(sender.send(node, items)) <= {0xA700, SUCCESS}
+        os.truncate(ballast, max(0, ballast.stat().st_size - 8192))
+    ballast.unlink()
+    assert sender.send(node, items) == [SUCCESS] * 2
+    assert sorted(indexed(node)) == sorted(item.sop_instance_uid for item in items)
+    assert "in no index" not in node.cli("db", "verify").stdout
 
 
 def step_of(call: Call) -> str:
