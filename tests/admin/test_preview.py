@@ -11,7 +11,7 @@ from gateway.admin.preview import middle_of
 
 
 def test_the_middle_goes_by_instance_number_and_not_by_the_order_of_files(tmp_path: Path) -> None:
-    write_study(tmp_path, TINY_16, 3)
+    write_study(tmp_path / "study", TINY_16, 3)
     files = sorted(tmp_path.rglob("*.dcm"))
     for file, number in zip(files, (2, 10, 1), strict=True):
         dataset = pydicom.dcmread(file)
