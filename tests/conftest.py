@@ -1,18 +1,45 @@
-"""Fixtures for every test."""
+"""Fixtures for every test. A peer that is not installed skips its tests, or fails them where CI=true."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.admin import setup
 from gateway.db.engine import Database
 from gateway.store.filesystem import FilesystemStore
+from tests.interop.peers import PeerMissingError
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@contextmanager
+def _skipping_without_peer() -> Iterator[None]:
+    try:
+        yield
+    except PeerMissingError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    """Fixtures may ask for a peer."""
+    with _skipping_without_peer():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """Tests may ask for one."""
+    with _skipping_without_peer():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

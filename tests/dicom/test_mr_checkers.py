@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -37,6 +35,7 @@ from gateway.model.mrd import (
     UserParameters,
     Vector,
 )
+from tests.interop.peers import program
 
 PROVENANCE = Provenance("0f" * 32, "cartesian", "1.0", {"threshold": "0.5"}, software_version="0.1.0")
 SLICE = Space((16, 12, 1), (160.0, 120.0, 5.0))
@@ -61,14 +60,6 @@ XENON = ScanHeader(
     sequence=SequenceParameters((7.5,), (0.45, 0.45), (), (0.5, 20.0), "Flash"),
     user=UserParameters({"NucleusFrequency_Hz": 34_092_220}, {}, {"Nucleus": "129Xe"}),
 )
-
-
-def program(name: str) -> str:
-    path = shutil.which(name)
-    if path is None and os.environ.get("CI") != "true":
-        pytest.skip(f"{name} is not installed")
-    assert path is not None, f"{name} of dicom3tools is missing"
-    return path
 
 
 def flat(kind: type[np.generic] = np.uint16, n_z: int = 1) -> Image:

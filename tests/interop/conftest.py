@@ -1,26 +1,13 @@
-"""A peer that is not installed skips its tests, or fails them where CI=true."""
+"""A running node for the tests that talk to it from outside."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.interop.peers import Node, PeerMissingError, gateway_node
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Turn a missing program into a skip, except in CI."""
-    try:
-        return (yield)
-    except PeerMissingError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
+from tests.interop.peers import Node, gateway_node
 
 
 @pytest.fixture

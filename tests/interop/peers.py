@@ -29,8 +29,13 @@ class PeerMissingError(RuntimeError):
 
 
 def program(name: str) -> str:
-    """The path of a program; Debian keeps Orthanc in /usr/sbin, which is not on every PATH."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    """The path of a program; Debian keeps Orthanc in /usr/sbin, which is not on every PATH.
+
+    Not in this environment's own folder, where pynetdicom installs a `storescu` and an `echoscu` of its own.
+    """
+    folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin"]
+    own = Path(sys.executable).parent
+    found = shutil.which(name, path=os.pathsep.join(each for each in folders if each and Path(each) != own))
     if found is None:
         raise PeerMissingError(f"{name} is not installed")
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -114,10 +113,3 @@ def client(scp: DicomScp) -> Iterator[socket.socket]:
     """A raw connection to it."""
     with socket.create_connection(scp.address, timeout=10) as sock:
         yield sock
-
-
-@pytest.fixture
-def dcmtk() -> None:
-    """Skips where DCMTK is not installed."""
-    if shutil.which("storescu") is None:
-        pytest.skip("DCMTK is not installed")

@@ -34,6 +34,7 @@ from gateway.wire.command import Command, CommandField, decode_command, encode_c
 from gateway.wire.fragments import message_fragments
 from gateway.wire.items import UserInformation
 from gateway.wire.pdu import AssociateRq, ProposedContext, encode
+from tests.interop.peers import program
 
 VERIFICATION = "1.2.840.10008.1.1"
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -76,21 +77,19 @@ def store_by_pynetdicom(scp: DicomScp, made: Dataset) -> Dataset:
     return status
 
 
-@pytest.mark.usefixtures("dcmtk")
 def test_echoscu(scp: DicomScp) -> None:
-    done = subprocess.run(["echoscu", "-aec", "GATEWAY", scp.address[0], str(scp.address[1])], check=False, timeout=60)
+    line = [program("echoscu"), "-aec", "GATEWAY", scp.address[0], str(scp.address[1])]
+    done = subprocess.run(line, check=False, timeout=60)
     assert done.returncode == 0
 
 
-@pytest.mark.usefixtures("dcmtk")
 def test_dcmtk_with_its_default_names_is_told_the_reason(scp: DicomScp) -> None:
-    line = ["echoscu", scp.address[0], str(scp.address[1])]
+    line = [program("echoscu"), scp.address[0], str(scp.address[1])]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert "Called AE Title Not Recognized" in done.stderr
 
 
-@pytest.mark.usefixtures("dcmtk")
 @pytest.mark.parametrize("max_pdu", [4096, 16384, 131072, 0])
 def test_storescu_and_the_bytes_are_as_sent(
     max_pdu: int, start_scp: Callable[..., DicomScp], door: Any, tmp_path: Path
@@ -100,7 +99,8 @@ def test_storescu_and_the_bytes_are_as_sent(
     for number in range(3):
         paths.append(tmp_path / f"{number}.dcm")
         dataset(pixels=100_000 * number + 512).save_as(paths[-1], enforce_file_format=True)
-    line = ["storescu", "-aec", "GATEWAY", "-aet", "SENDER", *scp.address[:1], str(scp.address[1]), *map(str, paths)]
+    host, port = scp.address
+    line = [program("storescu"), "-aec", "GATEWAY", "-aet", "SENDER", host, str(port), *map(str, paths)]
     assert subprocess.run(line, check=False, timeout=60).returncode == 0
     assert [bytes(intake.data) for intake in door.kept] == [after_meta(path) for path in paths]
     assert {intake.transfer_syntax_uid for intake in door.kept} == {str(ExplicitVRLittleEndian)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +12,7 @@ import pytest
 
 from gateway.net.connection import Deadlines
 from gateway.scu.association import Destination
+from tests.interop.peers import program
 
 StartStorescp = Callable[..., Destination]
 
@@ -30,15 +30,13 @@ def free_port() -> int:
 @pytest.fixture
 def start_storescp(tmp_path: Path) -> Iterator[StartStorescp]:
     """Starts DCMTK's storescp with options; what it receives lies in `tmp_path / "received"`."""
-    if shutil.which("storescp") is None:
-        pytest.skip("DCMTK is not installed")
     received = tmp_path / "received"
     received.mkdir()
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str) -> Destination:
         port = free_port()
-        line = ["storescp", "-aet", "STORE", "-od", str(received), *options, str(port)]
+        line = [program("storescp"), "-aet", "STORE", "-od", str(received), *options, str(port)]
         started.append(subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         wait_until_listening(port)
         return Destination("127.0.0.1", port, "STORE", "GATEWAY", deadlines=DEADLINES)
