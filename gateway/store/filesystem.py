@@ -1,10 +1,11 @@
 """The store on a POSIX file system.
 
 `ROOT/tmp/` holds what is being written, `ROOT/ab/<digest>-<nonce>` what is durable; `ab` are the first two digits of
-the digest. An object is one file that is never changed: buffered in memory while it is small, so that it is written
-at once, and in pieces of the same size when it is not. Durable means: data synced, renamed, folder synced, and the
-root synced when the folder is new. After a failed sync the file is thrown away and never synced again, because the
-kernel may have dropped the pages and would report success. No name that a peer chose becomes part of a path.
+the digest. All folders are made with the store, so that no object is acknowledged in one that is not durable itself.
+An object is one file that is never changed: buffered in memory while it is small, so that it is written at once, and
+in pieces of the same size when it is not. Durable means: data synced, renamed, folder synced. After a failed sync the
+file is thrown away and never synced again, because the kernel may have dropped the pages and would report success. No
+name that a peer chose becomes part of a path.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ BUFFER = 1024 * 1024  # holds nearly every single-frame object whole; each open 
 
 _KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{16}")
 _TEMPORARY = "tmp"
+_FOLDERS = tuple(f"{number:02x}" for number in range(256))
 _NONCE_BYTES = 8
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -46,7 +48,8 @@ class FilesystemStore:
         self._temporary = root / _TEMPORARY
         try:
             root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-            self._temporary.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            for name in (*_FOLDERS, _TEMPORARY):
+                (root / name).mkdir(mode=_FOLDER_MODE, exist_ok=True)
             _sync_folder(root)
             _sync_folder(root.parent)
         except OSError as error:
@@ -164,12 +167,7 @@ class FilesystemStore:
         return key
 
     def _place(self, path: Path, target: Path) -> None:
-        try:
-            path.rename(target)
-        except FileNotFoundError:
-            target.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
-            _sync_folder(self._root)
-            path.rename(target)
+        path.rename(target)
         try:
             _sync_folder(target.parent)
         except OSError:

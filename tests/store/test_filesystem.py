@@ -48,7 +48,6 @@ def _failing(error: int) -> Any:
 
 
 def test_each_step_is_durable_before_the_next(store: FilesystemStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(store, b"another")  # the first object of a folder is another test's
     steps: list[str] = []
 
     def noting(name: str, real: Any) -> Any:
@@ -66,19 +65,20 @@ def test_each_step_is_durable_before_the_next(store: FilesystemStore, monkeypatc
     assert steps == ["write", "sync data", "rename", "sync folder"]
 
 
-def test_a_new_folder_is_synced_into_its_parent(
-    store: FilesystemStore, root: Path, monkeypatch: pytest.MonkeyPatch
+def test_every_folder_is_there_and_synced_before_the_first_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced: list[str] = []
+    folders: list[int] = []
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        synced = Path(f"/proc/self/fd/{descriptor}").readlink()
+        folders.append(sum(each.is_dir() for each in synced.iterdir()) if synced.name == "store" else 0)
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    stored = put(store, b"x")
-    assert synced == [root.name, stored.key[:2]]
+    FilesystemStore(tmp_path / "store")
+    assert folders == [257, 0]
 
 
 @pytest.mark.parametrize("size", [100, 3 * BUFFER])
