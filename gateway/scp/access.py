@@ -44,6 +44,8 @@ def check_access(
         return Access(Refusal.APPLICATION_CONTEXT)
     if request.called_ae_title not in titles:
         return Access(Refusal.CALLED_AE_TITLE)
+    if not request.calling_ae_title.isprintable():  # PS3.5 6.2: AE has no control characters, and no index keeps NUL
+        return Access(Refusal.CALLING_AE_TITLE)
     peer = match_peer(request.calling_ae_title, address, peers)
     if peer is None and mode is AccessMode.PEERS:
         return Access(Refusal.CALLING_AE_TITLE)

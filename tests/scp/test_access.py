@@ -29,6 +29,7 @@ CLOSER = Peer(3, "closer", "MODALITY", networks=("2001:db8::/32", "192.168.1.5")
         (REQUEST, "11.1.2.3", AccessMode.ANY, Access(None)),
         (REQUEST, "11.1.2.3", AccessMode.PEERS, Access(Refusal.CALLING_AE_TITLE)),
         (replace(REQUEST, calling_ae_title="modality"), "10.1.2.3", AccessMode.PEERS, Access(Refusal.CALLING_AE_TITLE)),
+        (replace(REQUEST, calling_ae_title="MR\0X"), "11.1.2.3", AccessMode.ANY, Access(Refusal.CALLING_AE_TITLE)),
         (replace(REQUEST, called_ae_title="gateway"), "10.1.2.3", AccessMode.ANY, Access(Refusal.CALLED_AE_TITLE)),
         (replace(REQUEST, application_context="1.2"), "10.1.2.3", AccessMode.ANY, Access(Refusal.APPLICATION_CONTEXT)),
         (replace(REQUEST, protocol_version=2), "10.1.2.3", AccessMode.ANY, Access(Refusal.PROTOCOL_VERSION)),
