@@ -22,7 +22,6 @@ from gateway.jobs.store_status import MAX_ATTEMPTS
 from gateway.model.peer import Peer
 from gateway.model.routing import HELD_FINDING, UNMATCHED_COUNTER
 from gateway.model.work import DeliveryState, Job, JobKind, JobState, RawScan
-from gateway.recon.registry import ALIASED_WAY
 
 # So much free space above the reserve is worth a warning before senders are refused.
 LOW_SPACE_BYTES = 5 * 1024**3
@@ -249,6 +248,8 @@ def _findings(facts: Facts) -> Iterator[Problem]:
 
 def _scans(facts: Facts) -> Iterator[Problem]:
     if facts.failed_scans:
+        from gateway.recon.registry import ALIASED_WAY  # with NumPy, which only a failed scan is worth loading
+
         details = _some([f"scan {scan.id}: {scan.error}" for scan in facts.failed_scans])
         first = facts.failed_scans[0].id
         text = f"{counted(len(facts.failed_scans), 'raw scan')} without images; the raw data is kept"
