@@ -75,6 +75,10 @@ def _send(port: int, config: str, body: Sequence[bytes]) -> float:
     with socket.create_connection(("127.0.0.1", port), timeout=600) as connection:
         reader = connection.makefile("rb")
         connection.sendall(payload)
-        while reader.read1(1 << 20)[-2:] not in (b"\x04\x00", b""):
-            pass
+        last = b""
+        while last != encode(Close()):
+            piece = reader.read1(1 << 20)
+            if not piece:
+                raise RuntimeError("the server ended without its CLOSE")
+            last = (last + piece)[-2:]
     return time.perf_counter() - begin
