@@ -8,7 +8,7 @@ and follows its deliveries by itself when those are tried again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -90,18 +90,8 @@ def retry(
     state: JobState | None = None,
 ) -> Acted:
     """One job, or every open job and delivery that fits, due now with all attempts before it."""
-
-    def work(connection: Connection) -> Acted:
-        if job_id is not None:
-            table.retry(connection, job_id)
-            return Acted(1, 0)
-        jobs = _independent(_jobs(connection, rule, to, _OPEN if state is None else (state,)))
-        for job in jobs:
-            table.retry(connection, job.id)
-        wanted = _deliveries(connection, rule, to, state)
-        return Acted(len(jobs), 0 if wanted is None else deliveries.retry(connection, wanted))
-
-    acted = context.database.write(work)
+    act = _Act(table.retry, deliveries.retry)
+    acted = context.database.write(lambda connection: _act_on(connection, act, job_id, rule, to, state))
     context.wake()
     return acted
 
@@ -116,18 +106,29 @@ def cancel(
     """Give up one job, or every open job and delivery that fits; nothing that was received is touched."""
     if state in _ENDS:
         raise UsageError(f"what is {state} cannot be cancelled")
+    act = _Act(table.cancel, deliveries.cancel)
+    return context.database.write(lambda connection: _act_on(connection, act, job_id, rule, to, state))
 
-    def work(connection: Connection) -> Acted:
-        if job_id is not None:
-            table.cancel(connection, job_id)
-            return Acted(1, 0)
-        jobs = _independent(_jobs(connection, rule, to, _OPEN if state is None else (state,)))
-        for job in jobs:
-            table.cancel(connection, job.id)
-        wanted = _deliveries(connection, rule, to, state)
-        return Acted(len(jobs), 0 if wanted is None else deliveries.cancel(connection, wanted))
 
-    return context.database.write(work)
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """What is done with a job, by its id, and with deliveries; the latter says to how many."""
+
+    on_job: Callable[[Connection, int], Job]
+    on_deliveries: Callable[[Connection, deliveries.Which], int]
+
+
+def _act_on(
+    connection: Connection, act: _Act, job_id: int | None, rule: str | None, to: str | None, state: JobState | None
+) -> Acted:
+    if job_id is not None:
+        act.on_job(connection, job_id)
+        return Acted(1, 0)
+    jobs = _independent(_jobs(connection, rule, to, _OPEN if state is None else (state,)))
+    for job in jobs:
+        act.on_job(connection, job.id)
+    wanted = _deliveries(connection, rule, to, state)
+    return Acted(len(jobs), 0 if wanted is None else act.on_deliveries(connection, wanted))
 
 
 def _jobs(connection: Connection, rule: str | None, to: str | None, states: tuple[JobState, ...]) -> list[Job]:
