@@ -13,6 +13,7 @@ from gateway.app.bell import Bell
 from gateway.app.cached import Cached
 from gateway.app.handlers import handlers
 from gateway.app.node import BoundListener, Node, Parts
+from gateway.app.services import service_classes
 from gateway.config import Settings
 from gateway.db import jobs, peers
 from gateway.db.engine import Database
@@ -84,7 +85,7 @@ def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> BoundListener:
         accept_unknown=dicom.accept_unknown,
     )
     try:
-        scp = DicomScp(told, context.door, known_peers)
+        scp = DicomScp(told, context.door, known_peers, service_classes(context))
     except OSError as error:
         raise _unbound("dicom", dicom.host, dicom.port, error) from error
     return BoundListener("DICOM", f"as {dicom.ae_title}", scp, lambda: len(scp.associations))

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gateway.model.errors import AssociationAborted, ConnectionLost, GatewayError, ProtocolViolation
+from gateway.model.errors import (
+    AssociationAborted,
+    ConnectionLost,
+    GatewayError,
+    LimitExceeded,
+    LocalProtocolError,
+    ProtocolViolation,
+)
 from gateway.net.connection import OVER, Connection, Indication
 from gateway.net.transport import Buffer
-from gateway.wire.command import Command, encode_command
+from gateway.wire.command import RESPONSE_BIT, Command, CommandField, encode_command
 from gateway.wire.dimse import Message, MessageAssembler
 from gateway.wire.fragments import message_fragments
 from gateway.wire.fsm import State
@@ -28,6 +35,9 @@ class Association:
         self._assembler = MessageAssembler()
         self._deadline = 0.0
         self._since_renewal = 0
+        self._ahead: Message | None = None
+        self._released = False
+        self._cancelled: set[int] = set()
         self.contexts = {context.id: context for context in contexts}
         self.waiting = False
 
@@ -42,27 +52,56 @@ class Association:
         What is left of the last message's data set is read away first. Raises what `Connection.next_event` raises,
         and ProtocolViolation or LimitExceeded for a message that may not be; the caller then closes.
         """
-        self.skip_data_set()
-        self._deadline = self._connection.now() + self._connection.deadlines.idle_s
+        self._cancelled.clear()
         self.waiting = True
-        event = self._connection.next_event(self._deadline)
+        message = self._next_message()
         self.waiting = False
-        self._renew()
-        while True:
-            if isinstance(event, ReleaseRq) and self._assembler.between_messages:
-                self._answer_release()
-                return None
-            message = self._assemble(event)
-            if isinstance(message, Message):
-                return self._on_known_context(message)
-            event = self._connection.next_event(self._deadline)
+        return message
+
+    def response_to(self, request: Command) -> Message:
+        """The response to a request that this side sent; a C-CANCEL that comes before it is kept for `cancelled`.
+
+        Raises what `receive` raises, ConnectionLost when the peer released and ProtocolViolation when another
+        message came.
+        """
+        while (message := self._next_message()) is not None:
+            command = message.command
+            if command.field == CommandField.C_CANCEL_RQ:
+                self._note_cancel(command)
+                continue
+            answered = (command.field, command.message_id_being_responded_to)
+            if answered != (request.field | RESPONSE_BIT, request.message_id):
+                raise ProtocolViolation(f"a message {command.field:#06x} instead of the answer that is due")
+            return message
+        raise ConnectionLost(f"{self.address} released the association and owes an answer")
+
+    def cancelled(self, message_id: int) -> bool:
+        """Whether the peer wants no more of the operation that it asked for under this Message ID: it has sent a
+        C-CANCEL, or a release. Looks without waiting; to be called between responses, with the data set read.
+
+        Raises AssociationAborted, ConnectionLost and what else ends an association.
+        """
+        if self._assembler.in_data_set and self._ahead is None:
+            raise LocalProtocolError("the request's data set is to be read before asking whether it was cancelled")
+        while self._ahead is None and not self._released and (event := self._connection.poll()) is not None:
+            self._hear(event)
+        return self._released or message_id in self._cancelled
 
     def data_set(self) -> Iterator[memoryview]:
         """The data set of the message just received, in pieces that are valid until the next one is asked for."""
-        while self._assembler.in_data_set:
+        while self._assembler.in_data_set and self._ahead is None:
             fragment = self._assemble(self._connection.next_event(self._deadline))
             if isinstance(fragment, Fragment):
                 yield fragment.data
+
+    def read_data_set(self, limit: int) -> bytes:
+        """The whole data set of the message just received. Raises LimitExceeded where it is longer than `limit`."""
+        data = bytearray()
+        for piece in self.data_set():
+            if len(data) + len(piece) > limit:
+                raise LimitExceeded(f"a data set of more than {limit} bytes")
+            data += piece
+        return bytes(data)
 
     def skip_data_set(self) -> None:
         """Read away what is left of the message just received."""
@@ -103,6 +142,43 @@ class Association:
         """From any thread: what the owner is waiting for raises ShuttingDown."""
         self._connection.interrupt()
 
+    def _next_message(self) -> Message | None:
+        self.skip_data_set()
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            return ahead
+        if self._released:
+            self._answer_release()
+            return None
+        self._deadline = self._connection.now() + self._connection.deadlines.idle_s
+        event = self._connection.next_event(self._deadline)
+        self._renew()
+        while True:
+            if isinstance(event, ReleaseRq) and self._assembler.between_messages:
+                self._answer_release()
+                return None
+            message = self._assemble(event)
+            if isinstance(message, Message):
+                return self._on_known_context(message)
+            event = self._connection.next_event(self._deadline)
+
+    def _hear(self, event: Indication) -> None:
+        """What came in the middle of an operation: a cancel, a release, or a request ahead of its turn."""
+        if isinstance(event, ReleaseRq) and self._assembler.between_messages:
+            self._released = True
+            return
+        message = self._assemble(event)
+        if isinstance(message, Message):
+            self._on_known_context(message)
+            if message.command.field == CommandField.C_CANCEL_RQ:
+                self._note_cancel(message.command)
+            else:
+                self._ahead = message
+
+    def _note_cancel(self, command: Command) -> None:
+        if command.message_id_being_responded_to is not None:
+            self._cancelled.add(command.message_id_being_responded_to)
+
     def _assemble(self, event: Indication) -> Message | Fragment | None:
         if not isinstance(event, Fragment):
             raise ProtocolViolation(f"{type(event).__name__} in the middle of a message")
@@ -121,6 +197,7 @@ class Association:
         return message
 
     def _answer_release(self) -> None:
+        self._released = False
         self._connection.layer.answer_release()
         self._connection.flush()
 

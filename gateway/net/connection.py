@@ -65,6 +65,14 @@ class Connection:
             return event
         return self._expected(event)
 
+    def poll(self) -> Indication | None:
+        """What the peer has said already, without waiting for it; raises what `next_event` raises."""
+        while (event := self.layer.next_event()) is None:
+            if not self._transport.readable():
+                return None
+            self._read(self.now() + self.deadlines.progress_s)
+        return event if isinstance(event, Fragment) else self._expected(event)
+
     def flush(self) -> None:
         """Send what the machine has to say, in one write."""
         if output := self.layer.data_to_send():

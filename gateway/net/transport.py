@@ -6,6 +6,7 @@ one thing that another thread may do is `interrupt`. No protocol may enter here.
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -73,6 +74,12 @@ class Transport:
         if self._interrupted:
             raise ShuttingDown(f"connection to {self.address} is being shut down")
         return count
+
+    def readable(self) -> bool:
+        """True when `receive_into` would not wait: something has come, or the end."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def send(self, buffers: Sequence[Buffer], deadline: float) -> None:
         """Write all of `buffers`, together in as few system calls as the kernel allows.

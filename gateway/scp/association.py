@@ -6,7 +6,7 @@ PS3.8 section 9 and PS3.7 section 7. Whatever goes wrong here ends this associat
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,25 +21,16 @@ from gateway.net.association import Association
 from gateway.net.connection import Connection
 from gateway.net.transport import Transport
 from gateway.scp.access import Access, Refusal, check_access
+from gateway.scp.dispatch import Dispatcher
 from gateway.scp.door import Door
-from gateway.scp.echo import echo
-from gateway.scp.offers import offers_for
+from gateway.scp.offers import allowed, offers_for
 from gateway.scp.registry import AssociationRegistry
-from gateway.scp.service import AssociationState, Service, ServiceContext, refuse_unknown
+from gateway.scp.service import AssociationState, ServiceClass, ServiceContext
 from gateway.scp.settings import ScpSettings
-from gateway.scp.store import store
-from gateway.wire.command import CommandField
-from gateway.wire.dimse import Message
 from gateway.wire.fsm import Role
 from gateway.wire.items import OperationsWindow, UserInformation
 from gateway.wire.negotiation import Negotiated, negotiate
 from gateway.wire.pdu import AssociateAc, AssociateRq
-
-# A new DIMSE service is a module and a line here.
-SERVICES: Mapping[int, Service] = {
-    CommandField.C_ECHO_RQ: echo,
-    CommandField.C_STORE_RQ: store,
-}
 
 # A client that is refused unheard for want of room gets no longer than this to say whom it is.
 _REFUSAL_DEADLINE_S = 5.0
@@ -56,6 +47,7 @@ class Node:
     door: Door
     peers: Callable[[], Sequence[Peer]]
     registry: AssociationRegistry
+    classes: tuple[ServiceClass, ...]
 
 
 class AcceptedAssociation:
@@ -117,10 +109,12 @@ class AcceptedAssociation:
         if refusal:
             self._reject(refusal)
             return
-        context = self._accept(request, access.peer, state)
+        classes = allowed(access.peer, self._node.classes)
+        context = self._accept(request, access.peer, state, classes)
         self._log.info("association.accepted", contexts=len(context.association.contexts))
+        dispatcher = Dispatcher(context, classes, request.user.common_extended)
         while (message := context.association.receive()) is not None:
-            _dispatch(context, message)
+            dispatcher.dispatch(message)
         self._log.info("association.released", instances=state.instances, failures=state.failures)
 
     def _hear_request(self, timeout_s: float) -> AssociateRq:
@@ -148,9 +142,11 @@ class AcceptedAssociation:
         self._connection.flush()
         self._log.warning("association.rejected", reason=refusal.name)
 
-    def _accept(self, request: AssociateRq, peer: Peer | None, state: AssociationState) -> ServiceContext:
-        offers = offers_for(peer, accept_unknown=self._node.settings.accept_unknown)
-        negotiated = negotiate(request.contexts, request.user.roles, offers)
+    def _accept(
+        self, request: AssociateRq, peer: Peer | None, state: AssociationState, classes: Sequence[ServiceClass]
+    ) -> ServiceContext:
+        offers = offers_for(classes, request.user.common_extended)
+        negotiated = negotiate(request.contexts, request.user, offers)
         self._connection.layer.accept(_answer(request, negotiated, self._node.settings.max_pdu))
         self._connection.flush()
         self._association = Association(self._connection, negotiated.contexts)
@@ -160,16 +156,8 @@ class AcceptedAssociation:
             address=self._connection.address,
             peer_id=peer.id if peer else None,
         )
-        return ServiceContext(self._association, source, state, self._node.door, self._log)
-
-
-def _dispatch(context: ServiceContext, message: Message) -> None:
-    command = message.command
-    if command.field == CommandField.C_CANCEL_RQ:
-        return  # what it would cancel has ended already; a cancel has no response (PS3.7 9.3.2.3)
-    if not command.is_request:
-        raise ProtocolViolation(f"a response {command.field:#06x} to nothing that was asked")
-    SERVICES.get(command.field, refuse_unknown)(context, message)
+        extended = {item.sop_class_uid: item.information for item in negotiated.extended}
+        return ServiceContext(self._association, source, state, self._node.door, self._log, peer, extended)
 
 
 def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int) -> AssociateAc:
@@ -182,6 +170,7 @@ def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int) -> As
         implementation_version_name=IMPLEMENTATION_VERSION_NAME,
         window=OperationsWindow(1, 1) if request.user.window else None,
         roles=negotiated.roles,
+        extended=negotiated.extended,
         user_identity_response=b"" if answer_identity else None,
     )
     return AssociateAc(request.title_fields, negotiated.answers, user)

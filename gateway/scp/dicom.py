@@ -8,21 +8,30 @@ from collections.abc import Callable, Sequence
 from gateway.model.peer import Peer
 from gateway.net.listener import Listener, ListenerSettings
 from gateway.scp.association import AcceptedAssociation, Node
+from gateway.scp.classes import storage, verification
 from gateway.scp.door import Door
 from gateway.scp.registry import AssociationRegistry
-from gateway.scp.service import AssociationState
+from gateway.scp.service import AssociationState, ServiceClass
 from gateway.scp.settings import ScpSettings
 
 
 class DicomScp:
     """Bound when constructed (raises OSError where the port is taken), accepting from `start` until `drain`.
 
-    `peers` is asked at each association request and must be quick.
+    `peers` is asked at each association request and must be quick. `classes` are provided beside verification and
+    storage, which need nothing but the door.
     """
 
-    def __init__(self, settings: ScpSettings, door: Door, peers: Callable[[], Sequence[Peer]]) -> None:
+    def __init__(
+        self,
+        settings: ScpSettings,
+        door: Door,
+        peers: Callable[[], Sequence[Peer]],
+        classes: Sequence[ServiceClass] = (),
+    ) -> None:
         self._registry = AssociationRegistry(max_per_peer=settings.max_associations_per_peer)
-        self._node = Node(settings, door, peers, self._registry)
+        provided = (verification(), storage(accept_unknown=settings.accept_unknown), *classes)
+        self._node = Node(settings, door, peers, self._registry, provided)
         self._listener = Listener(
             ListenerSettings(
                 name="dicom", host=settings.host, port=settings.port, max_connections=settings.max_associations

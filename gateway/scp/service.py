@@ -1,19 +1,22 @@
-"""What every DIMSE service of the listener works with."""
+"""What every DIMSE service of the listener is, and works with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from structlog.typing import FilteringBoundLogger
 
+from gateway.model import peer
 from gateway.model.errors import ProtocolViolation
 from gateway.model.instance import Source
 from gateway.net.association import Association
 from gateway.scp.door import Door
 from gateway.wire.command import RESPONSE_BIT, Command
 from gateway.wire.dimse import Message
+from gateway.wire.items import SopClassCommonExtended
+from gateway.wire.negotiation import Offer
 
 SUCCESS = 0x0000
 # PS3.7 annex C.
@@ -38,16 +41,40 @@ class AssociationState:
 
 @dataclass(frozen=True, slots=True)
 class ServiceContext:
-    """The association that a message came on, and the doors that a service may use."""
+    """The association that a message came on, and the door that a service may use.
+
+    `peer` is the entry of the peers table that the requestor matched. `extended` holds, by abstract syntax, the
+    service class application information that extended negotiation granted (PS3.7 D.3.3.5). Roles are those of
+    `association.contexts`.
+    """
 
     association: Association
     source: Source
     state: AssociationState
     door: Door
     log: FilteringBoundLogger
+    peer: peer.Peer | None = None
+    extended: Mapping[str, bytes] = field(default_factory=dict)
 
 
 Service = Callable[[ServiceContext, Message], None]
+
+# What is offered for an abstract syntax, given what the requestor says of it (PS3.7 D.3.3.6); None: not of this class.
+ClassOffers = Callable[[str, SopClassCommonExtended | None], Offer | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceClass:
+    """A service class of PS3.4 as this node provides it.
+
+    `permission`: what a peer must be allowed; `operations`: what answers each request, by its command field;
+    `offer`: which abstract syntaxes it covers. Where two classes cover one abstract syntax, as storage and C-GET do,
+    the requestor is offered the roles of both.
+    """
+
+    permission: peer.Service
+    operations: Mapping[int, Service]
+    offer: ClassOffers
 
 
 def message_id_of(request: Command) -> int:

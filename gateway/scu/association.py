@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from gateway.model.errors import AssociationRejected, ConnectionLost, PeerFault, ProtocolViolation
+from gateway.model.errors import AssociationRejected, PeerFault, ProtocolViolation
 from gateway.net.association import Association
 from gateway.net.connection import Connection, Deadlines
 from gateway.net.transport import Transport, connect
-from gateway.wire.command import RESPONSE_BIT, Command
+from gateway.wire.command import Command
 from gateway.wire.dimse import Message
 from gateway.wire.fsm import Role
-from gateway.wire.items import UserInformation
+from gateway.wire.items import (
+    RoleSelection,
+    SopClassCommonExtended,
+    SopClassExtended,
+    UserIdentity,
+    UserInformation,
+)
 from gateway.wire.negotiation import Context, accepted_contexts
 from gateway.wire.pdu import AssociateAc, AssociateRj, AssociateRq, ProposedContext, RejectResult
 
@@ -48,12 +54,27 @@ class Destination:
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
-class RequestedAssociation:
-    """An association that this side requested; as a context manager it releases at the end, or aborts on an error."""
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an association is asked for: contexts and, by SOP class, roles and extended negotiation (PS3.7 D.3.3)."""
 
-    def __init__(self, association: Association) -> None:
+    contexts: tuple[ProposedContext, ...]
+    roles: tuple[RoleSelection, ...] = ()
+    extended: tuple[SopClassExtended, ...] = ()
+    common_extended: tuple[SopClassCommonExtended, ...] = ()
+    user_identity: UserIdentity | None = None
+
+
+class RequestedAssociation:
+    """An association that this side requested; as a context manager it releases at the end, or aborts on an error.
+
+    `extended` holds what extended negotiation granted, by abstract syntax.
+    """
+
+    def __init__(self, association: Association, extended: Mapping[str, bytes]) -> None:
         self._association = association
         self._last_message_id = 0
+        self.extended = extended
 
     @property
     def contexts(self) -> tuple[Context, ...]:
@@ -78,14 +99,8 @@ class RequestedAssociation:
         return self._association
 
     def response_to(self, request: Command) -> Message:
-        """Wait for the response to `request`. Raises ConnectionLost, ProtocolViolation, PeerTimeout and the rest."""
-        message = self._association.receive()
-        if message is None:
-            raise ConnectionLost(f"{self._association.address} released the association and owes an answer")
-        answered = (message.command.field, message.command.message_id_being_responded_to)
-        if answered != (request.field | RESPONSE_BIT, request.message_id):
-            raise ProtocolViolation(f"a message {message.command.field:#06x} instead of the answer that is due")
-        return message
+        """Wait for the response to `request`; raises what `Association.response_to` raises."""
+        return self._association.response_to(request)
 
     def __enter__(self) -> Self:
         return self
@@ -103,30 +118,42 @@ class RequestedAssociation:
             self._association.release()
 
 
-def request_association(destination: Destination, contexts: Sequence[ProposedContext]) -> RequestedAssociation:
-    """Connect and associate.
+def request_association(
+    destination: Destination, proposal: Proposal | Sequence[ProposedContext]
+) -> RequestedAssociation:
+    """Connect and associate; contexts alone are a proposal too.
 
     Raises PeerUnreachable, PeerTimeout, ConnectionLost, AssociationRejected, AssociationAborted or ProtocolViolation.
     """
+    proposed = proposal if isinstance(proposal, Proposal) else Proposal(tuple(proposal))
+    request = _request(destination, proposed)
     sock = connect(destination.host, destination.port, timeout_s=destination.connect_s)
     connection = Connection(Transport(sock), Role.REQUESTOR, destination.deadlines)
-    request = AssociateRq(
-        called_ae_title=destination.called_ae_title,
-        calling_ae_title=destination.calling_ae_title,
-        contexts=tuple(contexts),
-        user=UserInformation(
-            max_length=destination.max_pdu,
-            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-            implementation_version_name=IMPLEMENTATION_VERSION_NAME,
-        ),
-    )
     try:
         answer = _ask(connection, request)
     except BaseException:
         connection.close()
         raise
     accepted = accepted_contexts(request.contexts, answer.contexts, answer.user.roles)
-    return RequestedAssociation(Association(connection, accepted))
+    extended = {item.sop_class_uid: item.information for item in answer.user.extended}
+    return RequestedAssociation(Association(connection, accepted), extended)
+
+
+def _request(destination: Destination, proposal: Proposal) -> AssociateRq:
+    return AssociateRq(
+        called_ae_title=destination.called_ae_title,
+        calling_ae_title=destination.calling_ae_title,
+        contexts=proposal.contexts,
+        user=UserInformation(
+            max_length=destination.max_pdu,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+            roles=proposal.roles,
+            extended=proposal.extended,
+            common_extended=proposal.common_extended,
+            user_identity=proposal.user_identity,
+        ),
+    )
 
 
 def _ask(connection: Connection, request: AssociateRq) -> AssociateAc:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.admin import peers
@@ -9,7 +11,8 @@ from gateway.admin.context import Context
 from gateway.db import peers as table
 from gateway.model.errors import UsageError
 from gateway.model.peer import OFFERED_SERVICES, Peer, Service
-from gateway.scp.offers import offers_for
+from gateway.scp.classes import storage, verification
+from gateway.scp.offers import allowed
 
 
 def test_a_peer_may_everything_that_there_is(context: Context) -> None:
@@ -18,10 +21,9 @@ def test_a_peer_may_everything_that_there_is(context: Context) -> None:
 
 @pytest.mark.parametrize("service", sorted(OFFERED_SERVICES))
 def test_every_service_that_may_be_allowed_is_offered(service: Service) -> None:
-    allowed = offers_for(Peer(1, "pacs", "PACS", services=frozenset({service})))
-    nothing = offers_for(Peer(1, "pacs", "PACS", services=frozenset()))
-    classes = ("1.2.840.10008.1.1", "1.2.840.10008.5.1.4.1.1.4")
-    assert [allowed(uid) for uid in classes] != [nothing(uid) for uid in classes]
+    peer = Peer(1, "pacs", "PACS", services=frozenset({service}))
+    assert allowed(peer, (verification(), storage()))
+    assert not allowed(replace(peer, services=frozenset()), (verification(), storage()))
 
 
 def test_a_service_that_is_not_there_is_refused_by_name(context: Context) -> None:

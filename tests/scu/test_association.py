@@ -12,19 +12,28 @@ import pytest
 
 from gateway.model.errors import AssociationAborted, ConnectionLost, PeerTimeout, ProtocolViolation, Unsupported
 from gateway.net.connection import Deadlines
-from gateway.scu.association import Destination, request_association
+from gateway.scu.association import Destination, Proposal, request_association
 from gateway.scu.echo import verify
 from gateway.wire.command import Command, CommandField, encode_command
 from gateway.wire.fragments import message_fragments
-from gateway.wire.items import UserInformation
+from gateway.wire.items import (
+    RoleSelection,
+    SopClassCommonExtended,
+    SopClassExtended,
+    UserIdentity,
+    UserInformation,
+)
+from gateway.wire.negotiation import Context
 from gateway.wire.pdu import (
     Abort,
     AnsweredContext,
     AssociateAc,
+    AssociateRq,
     ContextResult,
     ProposedContext,
     ReleaseRp,
     ReleaseRq,
+    decode,
     encode,
 )
 
@@ -157,3 +166,26 @@ def test_message_ids_begin_again_after_the_last() -> None:
     with played(*parts) as destination, request_association(destination, PROPOSED) as peer:
         ids = [peer.next_message_id() for _ in range(65_537)]
     assert (ids[0], max(ids), ids[65_535]) == (1, 65_535, 1)
+
+
+def test_everything_that_can_be_proposed_is_proposed_and_what_was_granted_is_known() -> None:
+    heard: list[AssociateRq] = []
+
+    def hear_request(sock: socket.socket) -> None:
+        header = sock.recv(6, socket.MSG_WAITALL)
+        pdu = decode(1, memoryview(sock.recv(int.from_bytes(header[2:], "big"), socket.MSG_WAITALL)))
+        assert isinstance(pdu, AssociateRq)
+        heard.append(pdu)
+
+    role, extended = RoleSelection(VERIFICATION, scu=False, scp=True), SopClassExtended(VERIFICATION, b"\1\0")
+    common, identity = SopClassCommonExtended(VERIFICATION, "1.2"), UserIdentity(2, True, b"user", b"secret")
+    user = UserInformation(16384, "1.2.3", roles=(role,), extended=(extended,), user_identity_response=b"")
+    answer = AssociateAc(bytes(64), (AnsweredContext(1, ContextResult.ACCEPTANCE, IMPLICIT),), user)
+    proposal = Proposal(tuple(PROPOSED), (role,), (extended,), (common,), identity)
+    parts = (hear_request, say(encode(answer)), hear(5), say(encode(ReleaseRp())))
+    with played(*parts) as destination, request_association(destination, proposal) as peer:
+        assert peer.contexts == (Context(1, VERIFICATION, IMPLICIT, requestor_scu=False, requestor_scp=True),)
+        assert peer.extended == {VERIFICATION: b"\1\0"}
+    told = heard[0].user
+    assert (told.roles, told.extended, told.common_extended) == ((role,), (extended,), (common,))
+    assert told.user_identity == identity
