@@ -41,6 +41,7 @@ class LiveStatus:
     listeners: tuple[Listener, ...]
     associations: int
     draining: bool
+    index_fault: str = ""  # why the index took nothing when it was last asked
 
 
 class Live(Protocol):

@@ -31,6 +31,8 @@ log = structlog.get_logger()
 MAX_REQUEST_BYTES = 1024 * 1024
 # A caller that connects and sends nothing gives its place back after this long; ours sends at once.
 REQUEST_TIMEOUT_S = 5.0
+# And one that takes nothing of its answer, after this long: a terminal that was stopped for a moment goes on.
+ANSWER_TIMEOUT_S = 60.0
 # After `accept` failed for want of descriptors the same caller is still queued: trying again at once would spin.
 _EXHAUSTED_PAUSE_S = 0.25
 # An administrator has a few terminals and a monitor open, not hundreds.
@@ -107,7 +109,7 @@ class ControlServer:
         try:
             caller.settimeout(REQUEST_TIMEOUT_S)
             request = _parse(read_line(caller, MAX_REQUEST_BYTES))
-            caller.settimeout(None)
+            caller.settimeout(ANSWER_TIMEOUT_S)
             answer: dict[str, Json] = {"result": self._invoke(request.operation, request.arguments, report)}
         except GatewayError as error:
             answer = {"error": {"kind": type(error).__name__, "message": str(error)}}

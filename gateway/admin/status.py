@@ -169,6 +169,13 @@ def _space(facts: Facts) -> Iterator[Problem]:
 
 
 def _database(facts: Facts) -> Iterator[Problem]:
+    if facts.live is not None and facts.live.index_fault:
+        yield Problem(
+            Severity.CRITICAL,
+            "the index could not be written when it was last asked: senders are told out of resources and keep what"
+            " they have",
+            (facts.live.index_fault,),
+        )
     for warning in facts.database_warnings:
         yield Problem(Severity.INFO, warning)
 

@@ -127,6 +127,7 @@ class Node:
             listeners=tuple(listener.describe() for listener in self._parts.listeners),
             associations=self._connections(),
             draining=self._draining,
+            index_fault=self._context.door.recorder.index_fault,
         )
 
     def wake(self) -> None:

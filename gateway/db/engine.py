@@ -57,6 +57,10 @@ class CommitUnknown(DatabaseFault):
     """The commit itself failed: the transaction may be durable or not, and only a later look can tell."""
 
 
+class DatabaseBusy(DatabaseFault):
+    """Another program holds the file, and did so for as long as this one waits; nothing was written."""
+
+
 class Database:
     """The index. Thread-safe; make it with `open`."""
 
@@ -227,7 +231,7 @@ def _sqlite_writer(url: URL) -> Engine:
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
+        connect_args=_connect_arguments(url),
         hide_parameters=True,
     )
     pragmas = (
@@ -248,11 +252,16 @@ def _sqlite_reader(url: URL) -> Engine:
         poolclass=QueuePool,
         pool_size=READERS_KEPT,
         max_overflow=READERS_MOST,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S},
+        connect_args=_connect_arguments(url),
         hide_parameters=True,
     )
     _own_transactions(engine, ("query_only=ON", "wal_autocheckpoint=0"), "BEGIN")
     return engine
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    """A `timeout` in the URL's query says how long, in seconds, to wait for another program's lock."""
+    return {"check_same_thread": False} | ({} if "timeout" in url.query else {"timeout": BUSY_TIMEOUT_S})
 
 
 def _own_transactions(engine: Engine, pragmas: tuple[str, ...], begin: str) -> None:
@@ -277,8 +286,13 @@ def _is_collision(error: Exception) -> bool:
 
 
 def _is_full(error: Exception) -> bool:
+    return _sqlite_code(error) == sqlite3.SQLITE_FULL
+
+
+def _sqlite_code(error: Exception) -> int:
+    """The primary result code of SQLite, 0 where the error is not its own."""
     origin = getattr(error, "orig", error)
-    return isinstance(origin, sqlite3.Error) and getattr(origin, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+    return getattr(origin, "sqlite_errorcode", 0) & 0xFF if isinstance(origin, sqlite3.Error) else 0
 
 
 def _reason(error: Exception) -> str:
@@ -294,4 +308,6 @@ def _reason(error: Exception) -> str:
 
 def _fault(error: Exception) -> DatabaseFault:
     """Raise it `from None`: a traceback that shows the driver's error shows patients' values."""
+    if _sqlite_code(error) == sqlite3.SQLITE_BUSY:
+        return DatabaseBusy(f"database: {_reason(error)}; another program has held it for too long")
     return DatabaseFault(f"database: {_reason(error)}")

@@ -16,7 +16,7 @@ from itertools import count
 from sqlalchemy import Connection
 
 from gateway.db import headers, instances, jobs
-from gateway.db.engine import CommitUnknown, Database
+from gateway.db.engine import CommitUnknown, Database, DatabaseBusy
 from gateway.db.findings import raise_finding
 from gateway.db.recording import InstanceWriter, Recorded
 from gateway.dicom.uids import is_valid
@@ -101,6 +101,7 @@ class Recorder:
     _pending: list[_Waiting] = field(default_factory=list, init=False)
     _led: bool = field(default=False, init=False)
     _groups: Groups = field(default=Groups(), init=False)
+    _index_fault: str = field(default="", init=False)
     _writer: InstanceWriter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,10 +129,20 @@ class Recorder:
             return instances.is_known(conn, sop_instance_uid, digest)
 
     def show_fault(self, fault: StoreFault | DatabaseFault) -> None:
-        """Let the administrator know that an object could not be kept, and why."""
-        subject = "store" if isinstance(fault, StoreFault) else "index"
-        with suppress(DatabaseFault):  # an index that takes no rows cannot take this one either; the log has it
-            self.database.write(lambda conn: raise_finding(conn, NOT_KEPT, subject, str(fault)))
+        """Let the administrator know that an object could not be kept, and why.
+
+        An index that takes no rows cannot take this one either: it is told of by the next group that is committed.
+        """
+        if isinstance(fault, DatabaseFault):
+            self._index_fault = str(fault)
+            return
+        with suppress(DatabaseFault):
+            self.database.write(lambda conn: raise_finding(conn, NOT_KEPT, "store", str(fault)))
+
+    @property
+    def index_fault(self) -> str:
+        """Why the index took nothing when it was last asked; empty where it did."""
+        return self._index_fault
 
     def statistics(self) -> Groups:
         """How well commits are grouped."""
@@ -161,6 +172,9 @@ class Recorder:
         except CommitUnknown as error:
             for waiting in group:
                 waiting.error = CommitUnknown(str(error))
+        except DatabaseBusy as error:  # alone, each would wait as long again
+            for waiting in group:
+                waiting.error = DatabaseBusy(str(error))
         except DatabaseFault as error:
             self._settle_alone(group, error)
         finally:
@@ -192,6 +206,7 @@ class Recorder:
         except BaseException:
             self._writer.forget()
             raise
+        self._index_fault = ""
         for waiting, one in zip(group, recorded, strict=True):
             waiting.recorded = one
         before = self._groups
@@ -202,6 +217,8 @@ class Recorder:
     def _write(self, conn: Connection, group: Sequence[_Waiting], triggers: frozenset[Trigger]) -> list[Recorded]:
         """The transaction: rows, findings and follow-up jobs."""
         recorded = [self._writer.add(conn, waiting.new, waiting.packed_header) for waiting in group]
+        if self._index_fault:
+            raise_finding(conn, NOT_KEPT, "index", self._index_fault)
         requests: dict[str, tuple[str, int]] = {}
         for waiting, one in zip(group, recorded, strict=True):
             if _is_to_be_routed(waiting.new, one):

@@ -6,6 +6,7 @@ index, and what is old never comes into it any more.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,13 +34,17 @@ def sweep(
     store: ObjectStore,
     *,
     older_than_s: float = DAY_S,
+    now_s: float | None = None,
     ending: Callable[[], bool] = lambda: False,
 ) -> Swept:
     """Remove objects without a row, and unfinished files, older than this; safe while the node runs.
 
-    It stops early when `ending` says so. Ages are by this machine's clock, which dated the files.
+    It stops early when `ending` says so. Ages are by this machine's clock, which dated the files; `now_s` (seconds
+    since 1970 UTC) is earlier than that where the clock was set meanwhile, for then what is new may look old.
     """
-    horizon = datetime.now(UTC) - timedelta(seconds=older_than_s)
+    clock_s = time.time()
+    age_s = older_than_s + max(0.0, clock_s - (clock_s if now_s is None else now_s))
+    horizon = datetime.fromtimestamp(clock_s, UTC) - timedelta(seconds=age_s)
     objects = size = 0
     for stored in unreferenced(database, store, before=horizon):
         if ending():
@@ -47,7 +52,7 @@ def sweep(
         store.delete(stored.key)
         objects += 1
         size += stored.size
-    return Swept(objects, size, store.sweep_temporary(older_than_s))
+    return Swept(objects, size, store.sweep_temporary(age_s))
 
 
 def unreferenced(database: Database, store: ObjectStore, *, before: datetime | None = None) -> Iterator[StoredKey]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from gateway.db import deliveries, jobs
 from gateway.db.engine import Database
 from gateway.ingest.sweep import sweep
+from gateway.jobs.clock_watch import ClockWatch
 from gateway.jobs.handler import Lease, Result
 from gateway.model.work import Job, JobKind
 from gateway.store.protocol import ObjectStore
@@ -27,12 +28,13 @@ def request(conn: Connection) -> int:
 class SweepHandler:
     """Handles the one job of the kind SWEEP."""
 
-    def __init__(self, database: Database, store: ObjectStore) -> None:
+    def __init__(self, database: Database, store: ObjectStore, watch: ClockWatch | None = None) -> None:
         self._database = database
         self._store = store
+        self._watch = watch or ClockWatch()
 
     def __call__(self, _job: Job, lease: Lease, /) -> Result:
-        swept = sweep(self._database, self._store, ending=lambda: lease.ending)
+        swept = sweep(self._database, self._store, now_s=self._watch.no_later_than_s(), ending=lambda: lease.ending)
         if swept.objects or swept.temporary:
             log.info("sweep.removed", objects=swept.objects, size=swept.size, temporary=swept.temporary)
         return Result(jobs.Later(PERIOD_S), _prune)

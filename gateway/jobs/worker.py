@@ -17,9 +17,10 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from gateway.db import clock, findings, jobs
+from gateway.db import clock, findings, jobs, waits
 from gateway.db.engine import Database
 from gateway.jobs import backoff
+from gateway.jobs.clock_watch import ClockWatch
 from gateway.jobs.faults import describe
 from gateway.jobs.handler import Handler, Lease, Result
 from gateway.model.errors import DatabaseFault, LeaseLost
@@ -77,8 +78,10 @@ class Worker:
         lease_s: float = LEASE_S,
         poll_s: float = POLL_S,
         randomness: Callable[[], float] = random.random,
+        watch: ClockWatch | None = None,
     ) -> None:
         self._database = database
+        self._watch = watch or ClockWatch()
         self._handlers = handlers
         self._lanes = [_LaneState(lane) for lane in lanes if handlers.keys() >= set(lane.kinds)]
         self._lease_s = lease_s
@@ -150,6 +153,7 @@ class Worker:
         while not self._stopping.is_set():
             signals = state.signals
             try:
+                self._follow_clock()
                 wait_s = self._until_due(state.lane.kinds)
                 job = self._claim(state.lane.kinds) if wait_s <= 0 else None
                 wait_s = max(wait_s, MISSED_S)
@@ -170,6 +174,13 @@ class Worker:
     def _claim(self, kinds: tuple[JobKind, ...]) -> Job | None:
         claimed = self._database.write(lambda conn: jobs.claim(conn, kinds, lease_s=self._lease_s))
         return claimed[0] if claimed else None
+
+    def _follow_clock(self) -> None:
+        """On SQLite, whose clock is this machine's, what waits moves with a clock that is set."""
+        step_s = self._watch.step_s() if self._database.is_sqlite else 0.0
+        if step_s:
+            log.warning("clock.set", seconds=round(step_s))
+            self._database.write(lambda conn: waits.shift(conn, step_s))
 
     def _work(self, job: Job) -> None:
         lease = Lease(job, self._lease_s, self._stopping)

@@ -198,3 +198,16 @@ def test_arguments_are_checked_before_the_call(home: Path) -> None:
 def test_an_unknown_operation_hints_at_versions(home: Path) -> None:
     with pytest.raises(UsageError, match="same version"):
         client.call(home, "peers.frobnicate", {})
+
+
+def test_a_caller_that_takes_nothing_of_its_answer_gives_its_place_up(
+    home: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "ANSWER_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(control, "MAX_CALLERS", 1)
+    serve(lambda name, arguments, report: "x" * 10_000_000 if name == "much" else name)
+    connection = client.connect(home)
+    assert connection is not None
+    with connection:
+        connection.sendall(b'{"operation": "much", "arguments": {}}\n')
+        assert exchange(home, b'{"operation": "little", "arguments": {}}\n') == {"result": "little"}

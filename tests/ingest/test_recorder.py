@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
 from gateway.db import findings, instances, jobs
-from gateway.db.engine import CommitUnknown, Database
+from gateway.db.engine import CommitUnknown, Database, DatabaseBusy
 from gateway.db.recording import InstanceWriter
-from gateway.ingest.recorder import Groups, QuietTimes, Recorder
+from gateway.ingest.recorder import NOT_KEPT, Groups, QuietTimes, Recorder
 from gateway.model.errors import DatabaseFault
 from gateway.model.instance import NewInstance, Origin, RecordOutcome
 from gateway.model.routing import Trigger
@@ -213,3 +216,23 @@ def test_whoever_wants_to_know_is_told_of_each_commit(database: Database) -> Non
     recorder.triggers = lambda: frozenset({Trigger.INSTANCE})
     recorder.record(new_instance("1.2"))
     assert told == [recorder.quiet.series_s, 0.0]
+
+
+def test_an_index_that_another_program_holds_is_waited_for_once_and_told_of_later(tmp_path: Path) -> None:
+    """Sixteen associations wait together, not one after the other."""
+    path = tmp_path / "held.db"
+    database = Database.open(f"sqlite:///{path}?timeout=0.2", create=True)
+    recorder = Recorder(database)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(16) as pool:
+        other.execute("BEGIN IMMEDIATE")
+        futures = [pool.submit(recorder.record, new_instance(f"1.2.{number}")) for number in range(16)]
+        faults = [future.exception(10) for future in futures]
+        assert {type(fault) for fault in faults} == {DatabaseBusy}
+        recorder.show_fault(DatabaseBusy("held"))
+        assert recorder.index_fault == "held"
+    assert recorder.record(new_instance("1.2.3")) is RecordOutcome.ADDED
+    assert recorder.index_fault == ""
+    with database.read() as conn:
+        (finding,) = findings.listing(conn, kind=NOT_KEPT)
+    assert (finding.subject, finding.detail) == ("index", "held")
+    database.close()
