@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.dicom.charset import TextDecoder, text_decoder
+from gateway.dicom.elements import SPECIFIC_CHARACTER_SET
 from gateway.dicom.uids import is_usable
 from gateway.model.errors import MalformedData
 from gateway.model.instance import InstanceHeader
-
-SPECIFIC_CHARACTER_SET = 0x00080005
 
 _UIDS = {
     "sop_class_uid": (0x00080016, "SOP Class UID"),

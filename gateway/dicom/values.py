@@ -7,18 +7,15 @@ count as absent here.
 from __future__ import annotations
 
 import difflib
-import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from io import BytesIO
 
 from pydicom import Dataset
 from pydicom.datadict import keyword_dict, tag_for_keyword
 from pydicom.filereader import read_dataset
 
-from gateway.dicom.charset import text_decoder
-from gateway.dicom.encoding import LONG_VRS, SHORT_VRS, UNDEFINED, Encoding, encoding_of, tag_text
-from gateway.dicom.keys import SPECIFIC_CHARACTER_SET
+from gateway.dicom.elements import Elements
+from gateway.dicom.encoding import LONG_VRS, SHORT_VRS, UNDEFINED, Encoding, encoding_of
 from gateway.dicom.transfer_syntaxes import transfer_syntax
 from gateway.dicom.walk import dictionary_vr, nests, top_level, walk
 from gateway.model.errors import LimitExceeded, MalformedData, UsageError
@@ -27,13 +24,8 @@ DEEPEST_READABLE = 32
 """Sequences nested deeper are left out of `parse`: real objects nest ten deep, and pydicom fails above 300."""
 
 _DEEPEST_WALKED = 10_000  # what the header scan lets through
-_PIXEL_REPRESENTATION = 0x00280103
 # What pydicom raises for data sets that it takes for something else: a NUL in a character set, a VR by chance.
 _PYDICOM_FAILURES = (EOFError, LookupError, NotImplementedError, OSError, RecursionError, ValueError)
-_UNSPLIT = frozenset({"LT", "ST", "UR", "UT"})
-_TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})  # in the data set's own character set
-_PLAIN = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"})
-_NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d", "AT": "HH"}
 
 
 def parse(header: bytes, transfer_syntax_uid: str) -> Dataset:
@@ -82,65 +74,12 @@ def _is_readable(sequence: bytes, encoding: Encoding) -> bool:
     return True
 
 
-def _top_level(header: bytes, encoding: Encoding) -> dict[int, _Element]:
-    elements = {}
-    for head, _, end in top_level(header, encoding, deepest=_DEEPEST_WALKED):
-        if nests(head):
-            elements[head.tag] = _Element("SQ", b"")
-            continue
-        vr = head.vr.decode("ascii", "replace") if head.vr not in (b"", b"UN") else dictionary_vr(head.tag)
-        elements[head.tag] = _Element(vr, header[head.value : end])
-    return elements
-
-
-@dataclass(frozen=True, slots=True)
-class _Element:
-    vr: str
-    value: bytes
-
-
 class Header:
     """A header that is walked once and asked for many keywords. Only the top level; a sequence has no text."""
 
     def __init__(self, header: bytes, transfer_syntax_uid: str) -> None:
-        self._encoding = encoding_of(transfer_syntax(transfer_syntax_uid))
-        self._elements: Mapping[int, _Element] = _top_level(header, self._encoding)
-        charset = self._elements.get(SPECIFIC_CHARACTER_SET)
-        self._decoder = text_decoder(charset.value if charset else b"")
+        self._elements = Elements(header, encoding_of(transfer_syntax(transfer_syntax_uid)))
 
     def values(self, keyword: str) -> tuple[str, ...] | None:
-        """The element's values: None when it is absent, empty when it has no value.
-
-        Text without padding; numbers in decimal; AT as `(gggg,eeee)`; sequences and bulk data have no text and give
-        an empty tuple. Raises `UsageError` for an unknown keyword and `MalformedData` for binary numbers of a wrong
-        length.
-        """
-        tag = tag_of(keyword)
-        element = self._elements.get(tag)
-        if element is None:
-            return None
-        vr = self._resolved(element.vr)
-        if vr in _NUMBERS:
-            return self._numbers(tag, vr, element.value)
-        if vr not in _TEXT and vr not in _PLAIN:
-            return ()
-        text = self._decoder.decode(element.value) if vr in _TEXT else element.value.decode("ascii", "replace")
-        text = text.replace("\0", "")
-        if vr in _UNSPLIT:
-            return (text.rstrip(" "),) if text.rstrip(" ") else ()
-        return tuple(part.strip(" ") for part in text.split("\\")) if text.strip(" ") else ()
-
-    def _resolved(self, vr: str) -> str:
-        """PS3.6 `US or SS`: by Pixel Representation."""
-        if vr != "US or SS":
-            return vr
-        element = self._elements.get(_PIXEL_REPRESENTATION)
-        return "SS" if element is not None and element.value.strip(b"\0") else "US"
-
-    def _numbers(self, tag: int, vr: str, value: bytes) -> tuple[str, ...]:
-        form = (">" if self._encoding.big_endian else "<") + _NUMBERS[vr]
-        if len(value) % struct.calcsize(form):
-            raise MalformedData(f"{tag_text(tag)}: {len(value)} bytes are no whole number of {vr} values")
-        if vr == "AT":
-            return tuple(tag_text(group << 16 | element) for group, element in struct.iter_unpack(form, value))
-        return tuple(str(number) for (number,) in struct.iter_unpack(form, value))
+        """What `Elements.values` says of a DICOM keyword. Raises `UsageError` for an unknown one as well."""
+        return self._elements.values(tag_of(keyword))

@@ -77,15 +77,15 @@ def top_level(data: bytes, encoding: Encoding, *, deepest: int) -> Iterator[tupl
         head = encoding.head_at(data, at)
         if head is None:
             raise MalformedData(f"{len(data) - at} bytes at offset {at} are no data element")
-        end = head.value + head.length if head.length != UNDEFINED else _end_of(data, encoding, at, deepest)
+        end = head.value + head.length if head.length != UNDEFINED else sequence_end(data, encoding, at, deepest)
         if end > len(data):
             raise MalformedData(f"{tag_text(head.tag)} at offset {at}: longer than the data set")
         yield head, at, end
         at = end
 
 
-def _end_of(data: bytes, encoding: Encoding, start: int, deepest: int) -> int:
-    """Where the sequence of undefined length that begins at `start` ends."""
+def sequence_end(data: bytes, encoding: Encoding, start: int, deepest: int) -> int:
+    """Where the sequence of undefined length that begins at `start` ends. Raises `MalformedData`, `LimitExceeded`."""
     depth = 0
     for step in walk(data, encoding, deepest=deepest, start=start, into_known_lengths=False):
         depth += {Kind.BEGIN: 1, Kind.END: -1, Kind.VALUE: 0}[step.kind]

@@ -36,6 +36,15 @@ class DataSetMismatch(MalformedData):
     """The SOP Class or SOP Instance UID of a data set is not the one that its command named; a peer is told A900."""
 
 
+class BadIdentifier(PeerFault):
+    """The identifier of a query or retrieval is refused with `status`; `offending` are the tags that are wrong."""
+
+    def __init__(self, message: str, *, status: int, offending: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.offending = offending
+
+
 class LimitExceeded(PeerFault):
     """A length, count or depth above the cap that this node sets."""
 

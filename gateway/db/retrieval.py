@@ -1,0 +1,79 @@
+"""What a retrieval sends: the current versions of the instances that unique keys select (PS3.4 C.4.2, C.4.3).
+
+The ids come first, eight bytes each, so that the number of sub-operations is known before the first; the rows follow
+in portions, so that no transaction is open while an object is on its way.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Column, ColumnElement, Connection, select
+
+from gateway.db.batches import batches
+from gateway.db.tables import instances, patients, series, studies
+from gateway.model.query import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """An object to send; `size` is that of its whole file, in bytes."""
+
+    id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    store_key: str
+    payload_offset: int
+    size: int
+
+
+_COLUMNS = tuple(instances.c[name] for name in StoredInstance.__slots__)
+
+
+def selected(conn: Connection, selection: Selection) -> Sequence[int]:
+    """The ids of the current versions that meet every list of the selection, series after series in their order."""
+    lists = (
+        (patients.c.patient_id, selection.patient_ids),
+        (studies.c.study_instance_uid, selection.study_uids),
+        (series.c.series_instance_uid, selection.series_uids),
+        (instances.c.sop_instance_uid, selection.instance_uids),
+    )
+    given = [(column, values) for column, values in lists if values]
+    if not given:
+        return array("q")
+    # Only the longest list can be too long for one statement: an identifier is capped far below two of that length.
+    longest = max(given, key=lambda pair: len(pair[1]))
+    others = [column.in_(values) for column, values in given if column is not longest[0]]
+    ids = array("q")
+    for values in batches(sorted(set(longest[1]))):
+        ids.extend(_ids(conn, longest[0].in_(values), *others))
+    return ids
+
+
+def stored(conn: Connection, ids: Sequence[int]) -> list[StoredInstance]:
+    """The rows of these ids, in their order, without those that were deleted meanwhile. For at most `MAX_IDS`."""
+    rows = conn.execute(select(*_COLUMNS).where(instances.c.id.in_(ids)))
+    found = {row.id: StoredInstance(*row) for row in rows}
+    return [found[pk] for pk in ids if pk in found]
+
+
+def _ids(conn: Connection, *conditions: ColumnElement[bool]) -> Iterator[int]:
+    order: tuple[ColumnElement[int] | Column[int], ...] = (
+        series.c.study_pk,
+        series.c.series_number.nulls_last(),
+        series.c.id,
+        instances.c.instance_number.nulls_last(),
+        instances.c.id,
+    )
+    statement = (
+        select(instances.c.id)
+        .join(series, series.c.id == instances.c.series_pk)
+        .join(studies, studies.c.id == series.c.study_pk)
+        .join(patients, patients.c.id == studies.c.patient_pk)
+        .where(instances.c.current, *conditions)
+        .order_by(*order)
+    )
+    return iter(conn.execute(statement).scalars())
