@@ -1,0 +1,75 @@
+"""Compiled loops, for what NumPy would do in several passes over memory.
+
+A kernel is declared with its types and compiled when it is first called, never at import; the machine code is kept on
+disk. `compile_all` brings it there ahead of need: a reconstruction process may write no file once it has its task.
+
+The same bytes on any number of threads: a parallel loop runs over whole rows or over tiles of a fixed size, so that
+no sum and no vector remainder depends on where one thread's share ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+import numba
+
+# Contiguous arrays of one dimension, in signatures.
+COMPLEX = "complex64[::1]"
+REAL = "float32[::1]"
+
+# Sums may be reordered for vectors, the same way on every thread; NaN and infinity keep their meaning.
+_RELAXED = {"reassoc", "contract", "arcp", "nsz"}
+
+_declared: list[Kernel] = []
+
+
+class Kernel:
+    """A function that is compiled for `signature` (Numba's notation) on its first call."""
+
+    def __init__(self, function: Callable[..., Any], signature: str, *, parallel: bool) -> None:
+        self._function = function
+        self._signature = signature
+        self._parallel = parallel
+        self._compiled: Callable[..., Any] | None = None
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return (self._compiled or self.compile())(*arguments)
+
+    def compile(self) -> Callable[..., Any]:
+        """The machine code: from disk, or compiled now."""
+        make = numba.njit(self._signature, cache=True, nogil=True, parallel=self._parallel, fastmath=_RELAXED)
+        self._compiled = make(self._function)
+        return self._compiled
+
+
+def kernel(signature: str, *, parallel: bool = True) -> Callable[[Callable[..., Any]], Kernel]:
+    """Declare a kernel with these types."""
+
+    def declare(function: Callable[..., Any]) -> Kernel:
+        declared = Kernel(function, signature, parallel=parallel)
+        _declared.append(declared)
+        return declared
+
+    return declare
+
+
+def part(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A part of the kernels of the same file: compiled with the kernel that calls it."""
+    declared: Callable[..., Any] = numba.njit(nogil=True, fastmath=_RELAXED)(function)
+    return declared
+
+
+def compile_all() -> int:
+    """Compile every kernel of the modules that are imported by now; how many they are."""
+    for declared in _declared:
+        declared.compile()
+    return len(_declared)
+
+
+def use_threads(workers: int) -> None:
+    """Let parallel loops of this thread run on `workers` threads, as far as the process has them."""
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    numba.set_num_threads(max(1, min(workers, most)))
