@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.admin.plain import Json
 from gateway.recon import registry
+from gateway.recon.parameters import text_of
 
 
 def catalogue() -> dict[str, list[dict[str, Json]]]:
@@ -17,7 +18,7 @@ def catalogue() -> dict[str, list[dict[str, Json]]]:
             {
                 "method": method.name,
                 "name": parameter.name,
-                "default": parameter.default,
+                "default": text_of(default) if isinstance(default := parameter.default, tuple) else default,
                 "range": parameter.range,
                 "description": parameter.help,
             }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gateway.model.mrd import Acquisition, AcquisitionFlag, EncodingLimits, Limit
 from gateway.recon.kspace import Placement
 
+_FOR_CALIBRATION = int(AcquisitionFlag.IS_PARALLEL_CALIBRATION | AcquisitionFlag.IS_PARALLEL_CALIBRATION_AND_IMAGING)
 _LAST = int(AcquisitionFlag.LAST_IN_SLICE | AcquisitionFlag.LAST_IN_REPETITION | AcquisitionFlag.LAST_IN_MEASUREMENT)
 
 
@@ -33,21 +34,22 @@ class ImageKey(NamedTuple):
 class Assembly:
     """The k-space of one image: (coils, k2, k1, k0) complex64, sums of the readouts of each line and their number.
 
-    `first` is the readout that opened it: geometry and time stamps of the image are its. `seen_last` tells whether a
-    readout said to be the last of its slice, repetition or measurement.
+    `first` is the readout that opened it: geometry and time stamps of the image are its; `last` is the latest one.
+    `seen_last` tells whether a readout said to be the last of its slice, repetition or measurement.
     """
 
     def __init__(self, key: ImageKey, placement: Placement, limits: EncodingLimits, first: Acquisition) -> None:
         self.key = key
-        self.first = first
+        self.first = self.last = first
         self.seen_last = False
         self._placement = placement
         self._limits = limits
         self._n_averages = 1 if limits.average is None else limits.average.maximum + 1
         self._sums = np.zeros(shape_of(placement, first.data.shape[0]), np.complex64)
         self._counts = np.zeros(self._sums.shape[1:3], np.uint32)
+        self._calibrating = np.zeros(self._counts.shape, np.bool_)
         self._short = self._measured(self._counts).size
-        self._n_samples = 0
+        self._k0 = slice(placement.k0, 0)
 
     def add(self, acquisition: Acquisition, number: int) -> None:
         """Add readout `number` to its line. Raises `MalformedData` where it does not fit."""
@@ -55,8 +57,10 @@ class Assembly:
         samples, k0 = self._placement.samples(acquisition, number)
         self._sums[(slice(None), *line, k0)] += acquisition.data[:, samples]
         self._counts[line] += 1
+        self._calibrating[line] |= bool(acquisition.flags & _FOR_CALIBRATION)
+        self.last = acquisition
         self._short -= int(self._counts[line] == self._n_averages)
-        self._n_samples = max(self._n_samples, k0.stop - k0.start)
+        self._k0 = slice(min(self._k0.start, k0.start), max(self._k0.stop, k0.stop))
         self.seen_last |= bool(acquisition.flags & _LAST)
 
     def is_complete(self, latest: Acquisition) -> bool:
@@ -76,6 +80,21 @@ class Assembly:
         return self._counts > 0
 
     @property
+    def n_averages(self) -> NDArray[np.uint32]:
+        """(k2, k1): how often each line was measured."""
+        return self._counts
+
+    @property
+    def k0(self) -> slice:
+        """The samples along the readout that were measured, from first to last."""
+        return self._k0
+
+    @property
+    def calibrating(self) -> NDArray[np.bool_]:
+        """(k2, k1): the measured lines that are flagged as calibration, or as calibration and imaging."""
+        return self._calibrating
+
+    @property
     def centre(self) -> tuple[int, int]:
         """(k2, k1) of the line at the origin of k-space."""
         return self._placement.k2.encoded // 2, self._placement.k1.encoded // 2
@@ -91,17 +110,18 @@ class Assembly:
         return int(np.count_nonzero(self._measured(self._counts) == 0))
 
     def kspace(self) -> NDArray[np.complex64]:
-        """The mean of each line, (coils, k2, k1, k0). Ends the collecting: sums become means in place."""
+        """The mean of each line, (coils, k2, k1, k0); a view of the sums where no line was repeated."""
         repeated = np.nonzero(self._counts > 1)
-        if repeated[0].size:
-            divisors = self._counts[repeated].astype(np.float32)
-            self._sums[:, repeated[0], repeated[1]] /= divisors[None, :, None]
-        return self._sums
+        if not repeated[0].size:
+            return self._sums
+        means = self._sums.copy()
+        means[:, repeated[0], repeated[1]] /= self._counts[repeated].astype(np.float32)[None, :, None]
+        return means
 
     def noise_power(self) -> float:
         """Noise power summed over k-space (one coil), in units of that of a single sample."""
         lines = self._counts[self._counts > 0]
-        return float((1.0 / lines).sum()) * self._n_samples
+        return float((1.0 / lines).sum()) * (self._k0.stop - self._k0.start)
 
     def _measured(self, lines: NDArray[np.uint32]) -> NDArray[np.uint32]:
         return lines[self._placement.k2.measured, self._placement.k1.measured]

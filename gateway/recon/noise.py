@@ -9,7 +9,7 @@ the practice of MRD reconstructions. Sums run in a fixed order, without BLAS: th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,35 @@ class Whitener:
         return data if self.matrix is None else _apply_lower(self.matrix, data)
 
 
+@dataclass(frozen=True, slots=True)
+class NoiseMeasurement:
+    """Noise of a set of channels: `covariance` (coils, coils) complex128, E[n nᴴ], from `samples` samples a channel.
+
+    `dwell_us` is the time between two of them; 0 where unknown.
+    """
+
+    covariance: NDArray[np.complex128]
+    samples: int
+    dwell_us: float
+
+    def whitener(self, n_coils: int, dwell_us: float, relative_bandwidth: float | None) -> Whitener:
+        """For image readouts of `n_coils` channels and a dwell time of `dwell_us`."""
+        measured = self.covariance.shape[0]
+        if measured != n_coils:
+            return _not(f"noise readouts have {measured} channels, image readouts {n_coils}")
+        if self.samples < _SAMPLES_PER_CHANNEL * n_coils:
+            return _not(f"too few noise samples ({self.samples} for {n_coils} channels)")
+        lower = _cholesky(self.covariance)
+        if lower is None:
+            return _not("noise covariance is singular")
+        factor = _bandwidth_factor(self.dwell_us, dwell_us, relative_bandwidth)
+        matrix = _inverse(lower) * (factor or math.sqrt(2.0))
+        note = "whitened" if factor else "whitened; dwell times unknown"
+        return Whitener(matrix.astype(np.complex64), factor is not None, note)
+
+
 class NoiseEstimator:
-    """Sums up noise readouts; `covariance` is (coils, coils) complex128, E[n nᴴ]."""
+    """Sums up noise readouts."""
 
     def __init__(self) -> None:
         self._sum: NDArray[np.complex128] | None = None
@@ -62,33 +89,32 @@ class NoiseEstimator:
         self._samples += data.shape[1]
 
     @property
-    def covariance(self) -> NDArray[np.complex128] | None:
-        """None where nothing was measured."""
-        return None if self._sum is None or not self._samples else self._sum / self._samples
+    def measurement(self) -> NoiseMeasurement | None:
+        """What was measured so far; None where nothing was, or where the readouts do not belong together."""
+        if self._sum is None or not self._samples or self._mixed:
+            return None
+        return NoiseMeasurement(self._sum / self._samples, self._samples, self._dwell_us)
 
-    def whitener(self, n_coils: int, dwell_us: float, relative_bandwidth: float | None) -> Whitener:
-        """For image readouts of `n_coils` channels and a dwell time of `dwell_us`."""
-        covariance = self.covariance
-        if covariance is None:
-            return Whitener(None, False, "no noise readouts")
-        if reason := self._unusable(covariance.shape[0], n_coils):
-            return Whitener(None, False, reason)
-        lower = _cholesky(covariance)
-        if lower is None:
-            return Whitener(None, False, "noise covariance is singular")
-        factor = _bandwidth_factor(self._dwell_us, dwell_us, relative_bandwidth)
-        matrix = _inverse(lower) * (factor or math.sqrt(2.0))
-        note = "whitened" if factor else "whitened; dwell times unknown"
-        return Whitener(matrix.astype(np.complex64), factor is not None, note)
+    def whitener(
+        self, n_coils: int, dwell_us: float, relative_bandwidth: float | None, other: NoiseMeasurement | None = None
+    ) -> Whitener:
+        """For image readouts of `n_coils` channels and a dwell time of `dwell_us`.
 
-    def _unusable(self, measured: int, n_coils: int) -> str:
+        By the scan's own noise; where it has no noise readouts, by the `other` measurement.
+        """
         if self._mixed:
-            return "noise readouts differ in channels or dwell time"
-        if measured != n_coils:
-            return f"noise readouts have {measured} channels, image readouts {n_coils}"
-        if self._samples < _SAMPLES_PER_CHANNEL * n_coils:
-            return f"too few noise samples ({self._samples} for {n_coils} channels)"
-        return ""
+            return _not("noise readouts differ in channels or dwell time")
+        own = self.measurement
+        if own is not None:
+            return own.whitener(n_coils, dwell_us, relative_bandwidth)
+        if other is None:
+            return _not("no noise readouts")
+        whitener = other.whitener(n_coils, dwell_us, relative_bandwidth)
+        return replace(whitener, note=f"{whitener.note} by a separate noise measurement")
+
+
+def _not(reason: str) -> Whitener:
+    return Whitener(None, snr_units=False, note=f"not whitened: {reason}")
 
 
 def _bandwidth_factor(noise_us: float, image_us: float, relative_bandwidth: float | None) -> float | None:

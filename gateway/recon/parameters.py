@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.model.errors import UsageError
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[str, ...]
 
 _LONGEST_NAME = 40  # of a name in a message; ours are shorter
 _BOOLEANS: Mapping[str, bool] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -19,7 +19,7 @@ class Parameter:
     """A parameter by name.
 
     `type` is bool, int, float or str; `choices` lists the values of a str (empty: any); `minimum` and `maximum` are
-    inclusive bounds of a number.
+    inclusive bounds of a number. With `many` the value is a tuple of choices, each once, written with commas.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    many: bool = False
 
     @property
     def range(self) -> str:
@@ -36,7 +37,7 @@ class Parameter:
         if self.type is bool:
             return "true or false"
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return ("any of " if self.many else "one of ") + ", ".join(self.choices)
         bounds = [f"at least {self.minimum:g}"] if self.minimum is not None else []
         bounds += [f"at most {self.maximum:g}"] if self.maximum is not None else []
         kind = {int: "a whole number", float: "a number"}.get(self.type, "text")
@@ -44,10 +45,15 @@ class Parameter:
 
     def parse(self, text: str) -> Value:
         """The value of `text`. Raises `UsageError` naming the parameter and its range, not the text."""
-        value = self._converted(text.strip())
+        value = self._listed(text) if self.many else self._converted(text.strip())
         if value is None or not self._allowed(value):
             raise UsageError(f"parameter {self.name} must be {self.range}")
         return value
+
+    def _listed(self, text: str) -> Value | None:
+        """Every name once, in the order of the choices: the same wish has one text."""
+        names = {name.strip() for name in text.split(",")}
+        return tuple(name for name in self.choices if name in names) if names <= set(self.choices) else None
 
     def _converted(self, text: str) -> Value | None:
         if self.type is str:
@@ -60,6 +66,8 @@ class Parameter:
             return None
 
     def _allowed(self, value: Value) -> bool:
+        if isinstance(value, tuple):
+            return bool(value)
         if isinstance(value, str):
             return not self.choices or value in self.choices
         if isinstance(value, float) and not math.isfinite(value):
@@ -81,7 +89,7 @@ def parse(parameters: Sequence[Parameter], given: Mapping[str, str]) -> Mapping[
 
 def canonical(values: Mapping[str, object]) -> Mapping[str, str]:
     """The one text of each value, sorted by name: part of the identity of what was derived."""
-    return {name: _text(values[name]) for name in sorted(values)}
+    return {name: text_of(values[name]) for name in sorted(values)}
 
 
 def shown(name: str) -> str:
@@ -89,7 +97,10 @@ def shown(name: str) -> str:
     return ascii(name[:_LONGEST_NAME])
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """The canonical text of a value."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(value)
     return repr(value) if isinstance(value, float) else str(value)

@@ -1,21 +1,48 @@
-"""What one reconstruction may use of the machine. Nothing here may change a pixel."""
+"""What a reconstruction is given beside the scan: limits of the machine, who listens, and noise measured apart."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from gateway.model.errors import LimitExceeded
+from gateway.recon.noise import NoiseMeasurement
 
 _GIB = 1024**3
 _COMPLEX64 = 8
 
 
+class StageSink(Protocol):
+    """Takes intermediate results for somebody who wants to look at them.
+
+    `name` tells the stage and the image ("kspace slice 3"), `axes` names each axis of `data` by `x y z coil map time
+    readout sample`; a fixed order of the axes is the sink's affair.
+    """
+
+    def __call__(self, name: str, data: NDArray[Any], axes: Sequence[str]) -> None: ...
+
+
+def _nobody(_: str, done: int, total: int) -> None:
+    del done, total
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """`memory_limit`: bytes that the arrays of one reconstruction may take together. `workers`: threads of an FFT."""
+    """`memory_limit`: bytes that the arrays of one reconstruction may take together. `workers`: threads of an FFT.
+
+    `noise` is the noise of the same coils from another measurement, for scans without noise readouts; nothing else here
+    may change a pixel. `progress(what, done, total)` may be called as often as one likes. `stages` is None where nobody
+    looks: what is only for it need not be made.
+    """
 
     memory_limit: int = 4 * _GIB
     workers: int = 1
+    noise: NoiseMeasurement | None = None
+    progress: Callable[[str, int, int], None] = _nobody
+    stages: StageSink | None = None
 
     def require(self, needed: int, purpose: str) -> None:
         """Raise `LimitExceeded` unless `needed` bytes are within the limit; to be called before they are allocated."""

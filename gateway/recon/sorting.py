@@ -2,7 +2,8 @@
 
 An image is whole when every line of the limits is there (`Assembly.is_complete`); or when its repetition has been said
 to be over and the next one has begun; or when the scan ends. Until then it is held: readouts of slices, contrasts,
-phases and repetitions may come interleaved in any order.
+phases and repetitions may come interleaved in any order. Readouts for calibration alone are kept apart, and go with
+every image that has none nearer of its own.
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ from gateway.recon.assembly import Assembly, ImageKey, shape_of
 from gateway.recon.grid import grid_of
 from gateway.recon.kspace import Placement, placement_of
 from gateway.recon.noise import NoiseEstimator
-from gateway.recon.readouts import check_samples, is_noise
+from gateway.recon.readouts import check_samples, is_calibration_only, is_noise
 from gateway.recon.resources import Resources, complex_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An image in k-space that nothing more will be added to; `ended` when only the end of the scan closed it."""
+    """An image in k-space that nothing more will be added to; `ended` when only the end of the scan closed it.
+
+    `calibration` holds the readouts for calibration alone that are nearest to the image, and `calibration_encoding`
+    is theirs.
+    """
 
     assembly: Assembly
     encoding: Encoding
     ended: bool = False
+    calibration: Assembly | None = None
+    calibration_encoding: Encoding | None = None
 
 
 class Sorter:
@@ -44,6 +51,7 @@ class Sorter:
         self._placements: dict[int, Placement] = {}
         self._open: dict[ImageKey, Assembly] = {}
         self._done: set[ImageKey] = set()
+        self._calibrations: dict[ImageKey, Assembly] = {}
         self._n_coils = 0
 
     def take(self, acquisition: Acquisition, number: int) -> Iterator[Whole]:
@@ -53,6 +61,8 @@ class Sorter:
             self.noise.add(acquisition)
         elif is_imaging(acquisition.flags):
             yield from self._take_imaging(acquisition, number)
+        elif is_calibration_only(acquisition):
+            self._take_calibration(acquisition, number)
 
     def finish(self) -> Iterator[Whole]:
         """What is left at the end of the scan. Raises `MalformedData` when no readout belonged to an image."""
@@ -74,6 +84,25 @@ class Sorter:
         assembly.add(acquisition, number)
         if assembly.is_complete(acquisition):
             yield self._close(key)
+
+    def _take_calibration(self, acquisition: Acquisition, number: int) -> None:
+        check_samples(acquisition, number)
+        self._check_channels(acquisition, number)
+        key = ImageKey.of(acquisition)
+        if key not in self._calibrations:
+            for older in [other for other in self._calibrations if other in self._done and other[:3] == key[:3]]:
+                del self._calibrations[older]
+            self._calibrations[key] = self._opened(key, acquisition, number)
+        self._calibrations[key].add(acquisition, number)
+
+    def _calibration_for(self, key: ImageKey) -> Assembly | None:
+        """The image's own, else the latest of its slice, best of the same contrast and encoding."""
+        if key in self._calibrations:
+            return self._calibrations[key]
+        of_slice = [other for other in self._calibrations if other.slice == key.slice]
+        same = [(other.encoding == key.encoding, other.contrast == key.contrast) for other in of_slice]
+        best = max(range(len(of_slice)), key=lambda index: (same[index], index), default=None)
+        return None if best is None else self._calibrations[of_slice[best]]
 
     def _earlier_repetitions(self, key: ImageKey) -> Iterator[Whole]:
         earlier = [
@@ -104,12 +133,13 @@ class Sorter:
     def _require_memory(self, placement: Placement, encoding: Encoding) -> None:
         """For the images that are open, one more, and the copies while one is transformed."""
         one = complex_bytes(*shape_of(placement, self._n_coils))
+        n_open = len(self._open) + len(self._calibrations) + 1
         grid = grid_of(encoding)
         transformed = complex_bytes(self._n_coils, *(max(axis.grid, axis.encoded, axis.kept) for axis in grid.axes))
         sizes = " x ".join(str(axis.encoded) for axis in grid.axes)
         self._resources.require(
-            one * (len(self._open) + 1) + 2 * transformed,
-            f"{len(self._open) + 1} images of {sizes} points and {self._n_coils} channels at once",
+            one * n_open + 2 * transformed,
+            f"{n_open} images of {sizes} points and {self._n_coils} channels at once",
         )
 
     def _check_channels(self, acquisition: Acquisition, number: int) -> None:
@@ -120,7 +150,9 @@ class Sorter:
 
     def _close(self, key: ImageKey, *, ended: bool = False) -> Whole:
         self._done.add(key)
-        return Whole(self._open.pop(key), self._encodings[key.encoding], ended)
+        calibration = self._calibration_for(key)
+        encoding = None if calibration is None else self._encodings[calibration.key.encoding]
+        return Whole(self._open.pop(key), self._encodings[key.encoding], ended, calibration, encoding)
 
 
 def describe(key: ImageKey) -> str:

@@ -100,8 +100,8 @@ def test_root_sum_of_squares_equals_a_reference_in_double_precision(matrix: tupl
 def test_adaptive_equals_a_reference_in_double_precision_for_one_channel(matrix: tuple[int, int]) -> None:
     scan = simulate(replace(SMALL, matrix=matrix, coils=1, snr=20.0))
     expected = reference(scan)[0]
-    real = reconstruct(scan.header, scan.acquisitions, whiten="false", combine="adaptive", component="real")
-    imaginary = reconstruct(scan.header, scan.acquisitions, whiten="false", combine="adaptive", component="imaginary")
+    real = reconstruct(scan.header, scan.acquisitions, whiten="false", combine="adaptive", outputs="real")
+    imaginary = reconstruct(scan.header, scan.acquisitions, whiten="false", combine="adaptive", outputs="imaginary")
     actual = real[0].data[0, 0] + 1j * imaginary[0].data[0, 0]
     assert np.abs(actual - expected).max() < 1e-5 * np.abs(expected).max()
 
@@ -118,7 +118,7 @@ def test_adaptive_equals_a_reference_in_double_precision_for_one_channel(matrix:
 def test_whitened_images_are_in_units_of_the_noise(protocol: Protocol) -> None:
     scan = simulate(protocol)
     quiet = simulate(replace(protocol, snr=None))
-    options = {"combine": "adaptive", "component": "real"}
+    options = {"combine": "adaptive", "outputs": "real"}
     (noisy,) = reconstruct(scan.header, scan.acquisitions, **options)
     (signal,) = reconstruct(quiet.header, quiet.acquisitions, **options)
     snr, shape = noisy.data.astype(np.float64), signal.data.astype(np.float64)
@@ -213,8 +213,8 @@ def test_a_scan_that_ended_before_the_centre_of_kspace_is_refused() -> None:
 def test_phase_needs_a_complex_combination() -> None:
     scan = simulate(SMALL)
     with pytest.raises(UsageError, match="combine=adaptive"):
-        reconstruct(scan.header, scan.acquisitions, component="phase")
-    (image,) = reconstruct(scan.header, scan.acquisitions, component="phase", combine="adaptive")
+        reconstruct(scan.header, scan.acquisitions, outputs="phase")
+    (image,) = reconstruct(scan.header, scan.acquisitions, outputs="phase", combine="adaptive")
     assert image.image_type is ImageType.PHASE
     assert np.abs(image.data).max() <= np.float32(np.pi)
 

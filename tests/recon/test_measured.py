@@ -73,7 +73,7 @@ def test_the_measured_phantom_is_upright_as_the_scanner_shows_it(read_scan: Read
     pixels = image.data[0, 0].astype(np.float64)
     assert np.corrcoef(np.minimum(pixels, 15_000).ravel(), shifted.ravel())[0, 1] > 0.99
     assert image.attributes["OrientationProfile"] == ("siemens_to_ismrmrd",)
-    assert image.attributes["WhiteningNote"] == ("no noise readouts",)
+    assert image.attributes["WhiteningNote"] == ("not whitened: no noise readouts",)
     assert image.field_of_view == pytest.approx((200.0, 200.0, 4.0))
 
 

@@ -42,12 +42,12 @@ def test_whitened_noise_has_unit_variance_in_each_part_and_no_correlation() -> N
 
 def test_the_covariance_does_not_depend_on_how_it_was_cut_into_readouts() -> None:
     data = samples(1, 4096)
-    whole = estimator(readout(data)).covariance
-    parts = estimator(*(readout(part) for part in np.split(data, 8, axis=1))).covariance
+    whole = estimator(readout(data)).measurement
+    parts = estimator(*(readout(part) for part in np.split(data, 8, axis=1))).measurement
     assert whole is not None
     assert parts is not None
-    np.testing.assert_allclose(whole, data.astype(np.complex128) @ data.conj().T / 4096, rtol=1e-6)
-    np.testing.assert_allclose(parts, whole, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(whole.covariance, data.astype(np.complex128) @ data.conj().T / 4096, rtol=1e-6)
+    np.testing.assert_allclose(parts.covariance, whole.covariance, rtol=1e-6, atol=1e-6)
 
 
 def test_the_bandwidths_of_noise_and_image_readouts_enter_by_their_root() -> None:

@@ -27,7 +27,7 @@ def test_auto_resolves_to_a_method_with_all_its_parameters(scan: SimulatedScan) 
     assert resolved.method.name == "cartesian"
     assert resolved.canonical == {
         "combine": "rss",
-        "component": "magnitude",
+        "outputs": "magnitude",
         "orientation": "auto",
         "undersampled": "refuse",
         "whiten": "false",
@@ -75,7 +75,7 @@ def test_the_same_scan_gives_the_same_bytes(scan: SimulatedScan) -> None:
 
 
 def test_phase_images_are_signed(scan: SimulatedScan) -> None:
-    (image, *_) = run("auto", scan.header, scan.acquisitions, {"combine": "adaptive", "component": "phase"})
+    (image, *_) = run("auto", scan.header, scan.acquisitions, {"combine": "adaptive", "outputs": "phase"})
     assert image.image_type is ImageType.PHASE
     assert image.data.dtype == np.int16
     assert image.attributes["PixelScale"] == ("1000.0",)
