@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.dicom.derived import DerivedInstance, Provenance
 from gateway.dicom.mr_image import mr_images
-from gateway.jobs.recon_task import Failed, MethodChosen, ScanEnded, ScanIdentified, event_from_json
+from gateway.jobs.recon_task import Failed, MethodChosen, Progressed, ScanEnded, ScanIdentified, event_from_json
 from gateway.model.errors import NodeFault
 from gateway.model.mrd import Image, ScanHeader
 from gateway.wire.mrd.header import parse_header
@@ -23,6 +23,10 @@ _INCOMPLETE = "Incomplete"
 _TRUE = ("true",)
 
 Adjust = Callable[[ScanHeader], ScanHeader]
+
+
+def _nobody(_: Progressed) -> None:
+    """Nobody looks on."""
 
 
 def unchanged(header: ScanHeader) -> ScanHeader:
@@ -45,7 +49,9 @@ class Derived:
 
 @dataclass(slots=True)
 class Derivation:
-    """Follows one run. `adjust` puts the header right by an administrator's hand before anything is derived."""
+    """Follows one run. `adjust` puts the header right by an administrator's hand before anything is derived;
+    `progressed` hears how far it is.
+    """
 
     software_version: str
     adjust: Adjust = unchanged
@@ -53,6 +59,7 @@ class Derivation:
     method: MethodChosen | None = None
     identity: str = ""
     ended: ScanEnded | None = None
+    progressed: Callable[[Progressed], None] = _nobody
 
     def images(self, messages: Iterable[Message]) -> Iterator[Derived]:
         """The images of the run as they come. Raises what the process reports, NodeFault when it makes no sense."""
@@ -79,6 +86,8 @@ class Derivation:
                 self.identity = identity
             case ScanEnded() as ended:
                 self.ended = ended
+            case Progressed() as progress:
+                self.progressed(progress)
             case Failed() as failed:
                 raise failed.error()
 

@@ -12,8 +12,10 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.jobs.faults import describe
@@ -24,6 +26,7 @@ from gateway.jobs.recon_task import (
     Failed,
     MethodChosen,
     Mode,
+    Progressed,
     ScanEnded,
     ScanIdentified,
     Task,
@@ -34,6 +37,7 @@ from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon import pipeline, registry
 from gateway.recon.registry import AUTO
 from gateway.recon.resources import Resources
+from gateway.recon.survey import surveyed
 from gateway.wire.mrd.completeness import Completeness
 from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.identity import IdentityDigest
@@ -43,6 +47,8 @@ from gateway.wire.mrd.stream import encode
 _NICE = 10
 _PR_SET_PDEATHSIG = 1
 _CONTROL = 0
+# What takes less is not worth a word.
+_PROGRESS_S = 2.0
 
 
 def main() -> None:
@@ -99,11 +105,13 @@ def _reconstruct(task: Task, source: Source, output: Output) -> None:
     xml = source.header_xml()
     output.send(Header(xml))
     header = parse_header(xml)
-    resolved = _resolve(task, header, output)
-    resources = Resources(task.memory_limit, task.workers) if task.memory_limit else Resources(workers=task.workers)
     readouts = _Watched(header, source, output)
+    resolved, acquisitions = _resolve(task, header, readouts, output)
+    resources = Resources(workers=task.workers, progress=ProgressReport(output, time.monotonic))
+    if task.memory_limit:
+        resources = replace(resources, memory_limit=task.memory_limit)
     images = _Held(readouts, output)
-    for image in pipeline.execute(resolved, header, readouts, resources):
+    for image in pipeline.execute(resolved, header, acquisitions, resources):
         images.add(image)
     readouts.exhaust()
     images.release()
@@ -122,16 +130,23 @@ def _inspect(task: Task, source: Source, output: Output) -> None:
 _MODES = {Mode.RECONSTRUCT: _reconstruct, Mode.INSPECT: _inspect}
 
 
-def _resolve(task: Task, header: ScanHeader, output: Output) -> pipeline.ResolvedRecon:
-    """The method and its parameters; says what they are."""
+def _resolve(
+    task: Task, header: ScanHeader, readouts: Iterable[Acquisition], output: Output
+) -> tuple[pipeline.ResolvedRecon, Iterator[Acquisition]]:
+    """The method and its parameters, and all of the readouts, which `auto` looks at; says what was chosen."""
     name = method_name(task.config, task.aliases)
-    method = registry.choose(header) if name == AUTO else registry.get(name)
+    acquisitions = iter(readouts)
+    if name == AUTO:
+        kind, acquisitions = surveyed(header, acquisitions)
+        method = registry.choose(header, kind)
+    else:
+        method = registry.get(name)
     known = {parameter.name for parameter in method.parameters}
     hints = {key: value for key, value in task.hints.items() if key in known}
     resolved = pipeline.resolve(method.name, header, hints | dict(task.parameters))
     ignored = tuple(sorted(task.hints.keys() - known))
     output.event(MethodChosen(method.name, method.version, resolved.canonical, ignored))
-    return resolved
+    return resolved, acquisitions
 
 
 def method_name(config: str, aliases: Mapping[str, str]) -> str:
@@ -141,6 +156,22 @@ def method_name(config: str, aliases: Mapping[str, str]) -> str:
         return name
     known = ", ".join((AUTO, *registry.methods(), *sorted(aliases)))
     raise Unsupported(f"configuration {config[:64]!r} is not known; known are {known}")
+
+
+class ProgressReport:
+    """Tells how far a reconstruction is: at most once in `every_s`, by `clock` in seconds."""
+
+    def __init__(self, output: Output, clock: Callable[[], float], every_s: float = _PROGRESS_S) -> None:
+        self._output = output
+        self._clock = clock
+        self._every_s = every_s
+        self._told = clock()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        now = self._clock()
+        if now - self._told >= self._every_s:
+            self._told = now
+            self._output.event(Progressed(what, done, total))
 
 
 class _Watched:

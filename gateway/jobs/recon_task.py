@@ -105,7 +105,21 @@ class Failed:
         return kind(self.message) if kind in _KINDS else NodeFault(self.message)
 
 
-Event = MethodChosen | ScanIdentified | ScanEnded | Failed
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a long step is: `done` of `total` of what `what` names."""
+
+    what: str
+    done: int
+    total: int
+
+    @property
+    def text(self) -> str:
+        """In words, for people."""
+        return f"{self.what}: {self.done} of {self.total}" if self.total else f"{self.what}: {self.done}"
+
+
+Event = MethodChosen | ScanIdentified | ScanEnded | Progressed | Failed
 
 _KINDS = frozenset({errors.MalformedData, errors.LimitExceeded, errors.Unsupported, errors.UsageError, errors.LimitHit,
                     errors.ProtocolViolation, errors.NodeFault, errors.StoreFault})  # fmt: skip
@@ -113,6 +127,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "method": MethodChosen,
     "scan": ScanIdentified,
     "end": ScanEnded,
+    "progress": Progressed,
     "error": Failed,
 }
 _NAMES = {kind: name for name, kind in _EVENTS.items()}

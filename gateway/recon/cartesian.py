@@ -16,7 +16,7 @@ from gateway.recon.coverage import is_undersampled
 from gateway.recon.parameters import Parameter
 from gateway.recon.preparation import Preparation
 from gateway.recon.presentation import Presenter
-from gateway.recon.registry import ALIASED_WAY, Method, ScanKind, encoding_of, is_accelerated, scan_kind
+from gateway.recon.registry import ALIASED_WAY, Method, ScanKind, encoding_of, scan_kind
 from gateway.recon.resources import Resources
 from gateway.recon.sorting import Whole, describe
 from gateway.recon.standard_parameters import standard
@@ -46,8 +46,6 @@ def reconstruct(
     if parameters["combine"] == "rss" and presenter.outputs != ("magnitude",):
         raise UsageError("parameter outputs: a root sum of squares has only magnitude; set combine=adaptive")
     zero_fill = parameters["undersampled"] == _ZERO_FILL
-    if is_accelerated(encoding_of(header)) and not zero_fill:
-        raise _refusal("the header states parallel imaging")
     preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]), gaps_expected=zero_fill)
     refused = []
     for whole in preparation.whole(acquisitions):
@@ -87,7 +85,7 @@ def _refusal(what: str) -> Unsupported:
 METHOD = Method(
     name=_NAME,
     version="2",
-    summary="inverse FFT of fully sampled Cartesian data, coils combined",
+    summary="Cartesian sampling, full or partial Fourier, in 2-D and 3-D",
     parameters=_PARAMETERS,
     reconstruct=reconstruct,
     refuses=refuses,

@@ -31,9 +31,13 @@ class LineAxis:
         """The lines within the limits."""
         return slice(self.minimum + self.offset, self.maximum + self.offset + 1)
 
+    def contains(self, counter: int) -> bool:
+        """True for a counter within the limits."""
+        return self.minimum <= counter <= self.maximum
+
     def line(self, counter: int, number: int) -> int:
         """The line of readout `number`. Raises `MalformedData` for a counter outside the limits."""
-        if not self.minimum <= counter <= self.maximum:
+        if not self.contains(counter):
             raise MalformedData(f"readout {number}: {self.name} {counter} is outside {self.minimum}..{self.maximum}")
         return counter + self.offset
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from gateway.model.errors import Unsupported
 from gateway.model.mrd import Acquisition, Image, ImageType, ScanHeader
 from gateway.recon.parameters import canonical
-from gateway.recon.registry import AUTO, Method, choose, get, parse_parameters
+from gateway.recon.registry import AUTO, Method, ScanKind, choose, get, parse_parameters
 from gateway.recon.resources import Resources
 from gateway.recon.scaling import SeriesScaler
+from gateway.recon.survey import surveyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,15 @@ class ResolvedRecon:
     canonical: Mapping[str, str]
 
 
-def resolve(method_name: str, header: ScanHeader, parameters: Mapping[str, str]) -> ResolvedRecon:
-    """Look at names and header only.
+def resolve(
+    method_name: str, header: ScanHeader, parameters: Mapping[str, str], kind: ScanKind | None = None
+) -> ResolvedRecon:
+    """Look at names and header only; `kind` is what `surveyed` has found, for `auto`.
 
     Raises `Unsupported` for an unknown method or a scan that it cannot do, `UsageError` for a parameter and
     `MalformedData` for a header without encoding.
     """
-    method = choose(header) if method_name == AUTO else get(method_name)
+    method = choose(header, kind) if method_name == AUTO else get(method_name)
     if reason := method.refuses(header):
         raise Unsupported(reason)
     values = parse_parameters(method, parameters)
@@ -63,5 +66,8 @@ def run(
     parameters: Mapping[str, str],
     resources: Resources | None = None,
 ) -> Iterator[Image]:
-    """`resolve`, at once, and then `execute`."""
-    return execute(resolve(method_name, header, parameters), header, acquisitions, resources)
+    """`resolve`, at once, and then `execute`; `auto` looks at the first image before."""
+    kind = None
+    if method_name == AUTO:
+        kind, acquisitions = surveyed(header, acquisitions)
+    return execute(resolve(method_name, header, parameters, kind), header, acquisitions, resources)

@@ -63,24 +63,27 @@ def parse_parameters(method: Method, given: Mapping[str, str]) -> Mapping[str, V
 
 
 class ScanKind(Enum):
-    """What a header says about how k-space was filled, as far as it decides the method."""
+    """How k-space was filled, as far as it decides the method."""
 
     CARTESIAN = "Cartesian sampling"
     ACCELERATED = "Cartesian sampling with parallel imaging"
+    IRREGULAR = "irregular Cartesian sampling"
     EPI = "echo-planar imaging"
     RADIAL = "radial sampling"
     SPIRAL = "spiral sampling"
     OTHER = "sampling along another trajectory"
 
 
-# The methods that `auto` takes for each kind, best first. A kind without a method is refused by name.
+# The methods that `auto` takes for each kind, best first; what is not installed is passed over, and a kind without a
+# method is refused by name. ACCELERATED is a regular pattern in several channels, IRREGULAR any other that leaves gaps.
 _CHOICES: Mapping[ScanKind, tuple[str, ...]] = {
     ScanKind.CARTESIAN: ("cartesian",),
-    ScanKind.ACCELERATED: (),
-    ScanKind.EPI: (),
-    ScanKind.RADIAL: (),
-    ScanKind.SPIRAL: (),
-    ScanKind.OTHER: (),
+    ScanKind.ACCELERATED: ("sense", "grappa", "cs"),
+    ScanKind.IRREGULAR: ("cs", "sense"),
+    ScanKind.EPI: ("epi",),
+    ScanKind.RADIAL: ("radial",),
+    ScanKind.SPIRAL: ("spiral", "radial"),
+    ScanKind.OTHER: ("radial",),
 }
 
 # Parameters that make images, though aliased ones, of undersampled data; who wants these asks for them.
@@ -95,12 +98,12 @@ _TRAJECTORIES: Mapping[str, ScanKind] = {
 }
 
 
-def choose(header: ScanHeader) -> Method:
-    """The method that `auto` stands for.
+def choose(header: ScanHeader, kind: ScanKind | None = None) -> Method:
+    """The method that `auto` stands for; `kind` is what the data has shown, else the header decides.
 
     Raises `Unsupported` naming what cannot be done, `MalformedData` for a header without encoding.
     """
-    kind = scan_kind(encoding_of(header))
+    kind = kind or scan_kind(encoding_of(header))
     known = methods()
     candidates = [known[name] for name in _CHOICES[kind] if name in known]
     reasons = []
@@ -110,7 +113,7 @@ def choose(header: ScanHeader) -> Method:
             return method
         reasons.append(reason)
     why = "; ".join(reasons) or f"no installed method does {kind.value}"
-    way = f"; for aliased images: {ALIASED_WAY}" if kind is ScanKind.ACCELERATED else ""
+    way = f"; for aliased images: {ALIASED_WAY}" if kind in (ScanKind.ACCELERATED, ScanKind.IRREGULAR) else ""
     raise Unsupported(f"this scan cannot be reconstructed: {why}; installed are {', '.join(known)}{way}")
 
 

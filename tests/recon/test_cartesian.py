@@ -175,11 +175,11 @@ def test_undersampled_data_is_refused_even_where_the_header_is_silent() -> None:
         reconstruct(scan.header, thinned(scan))
 
 
-def test_a_header_that_states_parallel_imaging_is_refused_before_any_readout() -> None:
+def test_a_header_that_states_parallel_imaging_is_not_believed_where_all_lines_are_there() -> None:
     scan = simulate(SMALL)
     encoding = replace(scan.header.encodings[0], parallel=ParallelImaging(2, 1))
-    with pytest.raises(Unsupported, match="parallel imaging"):
-        reconstruct(replace(scan.header, encodings=(encoding,)), ())
+    images = reconstruct(replace(scan.header, encodings=(encoding,)), scan.acquisitions)
+    assert images[0].attributes["AccelerationFactors"] == ("1", "1")
 
 
 def test_zero_filling_can_be_asked_for_and_is_recorded() -> None:
