@@ -107,7 +107,11 @@ def _patient_of(path: Path) -> Adjust:
 
 def _subject(found: InstanceHeader) -> Subject:
     return Subject(
-        name=found.patient_name, id=found.patient_id, birth_date=found.patient_birth_date, sex=found.patient_sex
+        name=found.patient_name,
+        id=found.patient_id,
+        issuer_of_id=found.issuer_of_patient_id,
+        birth_date=found.patient_birth_date,
+        sex=found.patient_sex,
     )
 
 

@@ -11,7 +11,7 @@ from gateway.admin.names import Names
 from gateway.admin.rule_text import action_words
 from gateway.config import parse_duration
 from gateway.db import clock, rules
-from gateway.ingest.scan_files import media_type_of
+from gateway.ingest.file_kind import media_type_of
 from gateway.jobs import rule_test
 from gateway.jobs.rule_test import Explanation
 from gateway.model.errors import MalformedData, Unsupported, UsageError

@@ -19,7 +19,9 @@ from gateway.model.mrd import ScanHeader, Study, Subject
 _NO_ACCESSION_NUMBER = "0"
 _SEXES = frozenset({"M", "F", "O"})
 _PATIENT_ID = "PatientID"
+_ISSUER_OF_PATIENT_ID = "IssuerOfPatientID"
 _ACCESSION_NUMBER = "AccessionNumber"
+_IDENTIFYING = frozenset({_PATIENT_ID, _ISSUER_OF_PATIENT_ID, _ACCESSION_NUMBER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Identity:
     """
 
     patient_id: str
+    issuer_of_patient_id: str
     patient_name: str
     birth_date: str
     sex: str
@@ -55,6 +58,7 @@ def identity_of(header: ScanHeader) -> Identity:
         warnings.append("FrameOfReferenceUID derived: the header's value is not a UID")
     return Identity(
         patient_id=accepted["PatientID"],
+        issuer_of_patient_id=accepted["IssuerOfPatientID"],
         patient_name=accepted["PatientName"],
         birth_date=accepted["PatientBirthDate"],
         sex=accepted["PatientSex"],
@@ -69,7 +73,7 @@ def identity_of(header: ScanHeader) -> Identity:
 
 def identified_as(header: ScanHeader, subject: Subject, study: Study) -> ScanHeader:
     """`header` with another patient and study; nothing of the former identity stays, in the user parameters neither."""
-    kept = {name: value for name, value in header.user.string.items() if name not in (_PATIENT_ID, _ACCESSION_NUMBER)}
+    kept = {name: value for name, value in header.user.string.items() if name not in _IDENTIFYING}
     return replace(header, subject=subject, study=study, user=replace(header.user, string=kept))
 
 
@@ -88,6 +92,7 @@ def _identifying_values(header: ScanHeader) -> tuple[tuple[str, str, Callable[[s
     subject, study = header.subject, header.study
     return (
         ("PatientID", _user_string(header, _PATIENT_ID) or subject.id, long),
+        ("IssuerOfPatientID", _user_string(header, _ISSUER_OF_PATIENT_ID) or subject.issuer_of_id, long),
         ("PatientName", subject.name, values.person_name),
         ("PatientBirthDate", subject.birth_date, values.date),
         ("PatientSex", subject.sex, _sex),

@@ -45,6 +45,7 @@ def add_patient(ds: Dataset, header: ScanHeader, identity: Identity) -> None:
     """Patient and Patient Study."""
     ds.PatientName = identity.patient_name
     ds.PatientID = identity.patient_id
+    _set_known(ds, "IssuerOfPatientID", identity.issuer_of_patient_id)
     ds.PatientBirthDate = identity.birth_date
     ds.PatientSex = identity.sex
     _set_known(ds, "PatientWeight", values.positive_decimal(header.subject.weight_kg))

@@ -15,8 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.dicom.sniff import SNIFF_BYTES, FileKind, sniff
 from gateway.ingest.door import Door
+from gateway.ingest.file_kind import SNIFF_BYTES, FileKind, sniff
 from gateway.ingest.files import payload, peek_header, read_file_head
 from gateway.model.errors import NotFoundError, PeerFault, Unsupported
 from gateway.model.instance import Origin, RecordOutcome, Source

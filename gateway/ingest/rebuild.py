@@ -18,11 +18,12 @@ from gateway.db import maintenance, scans
 from gateway.db.engine import Database
 from gateway.dicom.derived import referred_scan
 from gateway.dicom.part10 import RECEIVING_AE_TITLE, SENDING_AE_TITLE, FileHead
-from gateway.dicom.sniff import SNIFF_BYTES, FileKind, sniff
 from gateway.dicom.values import Header
 from gateway.ingest.door import salt
+from gateway.ingest.file_kind import SNIFF_BYTES, FileKind, sniff
 from gateway.ingest.files import ScannedFile, read_file_head, scan_file
 from gateway.ingest.recorder import Recorder
+from gateway.ingest.scan_files import MediaType
 from gateway.model.errors import LimitHit, MalformedData, PeerFault, StoreFault, Unsupported
 from gateway.model.instance import InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome, Source, StoredObject
 from gateway.store.protocol import ObjectStore, StoredKey
@@ -48,9 +49,6 @@ class Rebuilt:
     reason: str = ""
 
 
-_SCANS = (FileKind.MRD_STREAM, FileKind.MRD_HDF5)
-
-
 @dataclass(frozen=True, slots=True)
 class Rebuilder:
     """`rebuild_scan(stored, kind)` takes a raw scan back.
@@ -60,7 +58,7 @@ class Rebuilder:
 
     database: Database
     store: ObjectStore
-    rebuild_scan: Callable[[StoredKey, FileKind], object]
+    rebuild_scan: Callable[[StoredKey, MediaType], object]
 
     def find(self) -> list[StoredKey]:
         """Every object of the store, the oldest first."""
@@ -88,9 +86,10 @@ class Rebuilder:
             kind = sniff(file.read(SNIFF_BYTES))
         if kind is FileKind.DICOM:
             return None
-        if kind not in _SCANS:
+        media_type = kind.media_type
+        if media_type is None:
             return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, f"{kind}: nothing that can be indexed here")
-        self.rebuild_scan(stored, kind)
+        self.rebuild_scan(stored, media_type)
         return Rebuilt(stored.key, RebuildOutcome.SCAN)
 
     def _file(self, stored: StoredKey, recorder: Recorder) -> Rebuilt:

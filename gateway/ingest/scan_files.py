@@ -1,4 +1,4 @@
-"""Files of raw data: how they are told apart, and what must be known of one before it is taken in."""
+"""Files of raw data: what must be known of one before it is taken in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 import structlog
 
 from gateway.model.errors import PeerFault
-from gateway.wire.mrd.framing import FILE, ID, Framer
-from gateway.wire.mrd.hdf5 import SIGNATURE
-from gateway.wire.mrd.messages import MessageId
+from gateway.wire.mrd.framing import FILE, Framer
 from gateway.wire.mrd.summary import StreamSummary
 
 _log = structlog.get_logger()
@@ -25,9 +23,6 @@ class MediaType(StrEnum):
 
     STREAM = "mrd-stream"
     HDF5 = "mrd-hdf5"
-
-
-_FIRST_MESSAGES = frozenset({MessageId.CONFIG_FILE, MessageId.CONFIG_TEXT, MessageId.HEADER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +38,6 @@ class Inspection:
 
 Inspect = Callable[[Path, MediaType], Inspection]
 """Reads a file that a stranger may have made, in a process of its own; raises MalformedData, Unsupported, LimitHit."""
-
-
-def media_type_of(path: Path) -> MediaType | None:
-    """What the first bytes say; None when it is no raw data. Raises OSError."""
-    with path.open("rb") as file:
-        start = file.read(len(SIGNATURE))
-    if start == SIGNATURE:
-        return MediaType.HDF5
-    if len(start) >= ID.size and ID.unpack_from(start)[0] in _FIRST_MESSAGES:
-        return MediaType.STREAM
-    return None
 
 
 def stream_summary(path: Path) -> StreamSummary:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from gateway.db import scans
 from gateway.db.connection import Connection
 from gateway.db.engine import Database
 from gateway.db.scans import Description, Seal
-from gateway.dicom.sniff import FileKind
 from gateway.ingest.scan_files import Inspect, MediaType, stream_summary
 from gateway.ingest.scans import describe
 from gateway.ingest.spool import SUFFIX
@@ -26,11 +25,6 @@ from gateway.model.instance import StoredObject
 from gateway.model.work import ScanState
 from gateway.store.protocol import ObjectStore, StoredKey
 from gateway.wire.mrd.header import parse_header
-
-_MEDIA_TYPES: Mapping[FileKind, MediaType] = {
-    FileKind.MRD_STREAM: MediaType.STREAM,
-    FileKind.MRD_HDF5: MediaType.HDF5,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +36,12 @@ class ScanRebuilder:
     folder: Path
     inspect: Inspect
 
-    def rebuild(self, stored: StoredKey, kind: FileKind) -> int:
+    def rebuild(self, stored: StoredKey, media_type: MediaType) -> int:
         """Index a file of the store, and return the scan's id.
 
         Raises MalformedData for other bytes than were received or an HDF5 file that cannot be read, Unsupported,
         LimitHit, and the faults of store and database.
         """
-        media_type = _MEDIA_TYPES[kind]
         with self._file(stored) as path:
             content = StoredObject(stored.key, _checked_digest(path, stored), stored.size, 0)
             description, seal = self._read(path, media_type, content)

@@ -21,7 +21,8 @@ from gateway.db import jobs, scans
 from gateway.db.engine import Database
 from gateway.db.scans import Description, Seal
 from gateway.dicom.derived_identity import identity_of
-from gateway.ingest.scan_files import Inspect, MediaType, media_type_of, stream_summary
+from gateway.ingest.file_kind import media_type_of
+from gateway.ingest.scan_files import Inspect, MediaType, stream_summary
 from gateway.ingest.spool import MAX_SIZE, SUFFIX, Bytes, Spool
 from gateway.model.errors import DatabaseFault, MalformedData
 from gateway.model.mrd import ScanHeader

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.dicom.part10 import file_head
-from gateway.ingest.scan_files import Inspection, MediaType, media_type_of
+from gateway.ingest.file_kind import media_type_of
+from gateway.ingest.scan_files import Inspection, MediaType
 from gateway.jobs.derivation import Adjust, Derivation, Derived, unchanged
 from gateway.jobs.recon_task import Mode, Task
 from gateway.jobs.sandbox import Run, Sandbox

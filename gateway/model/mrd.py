@@ -254,7 +254,10 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`subjectInformation`; dates as DICOM DA (YYYYMMDD), empty where absent."""
+    """`subjectInformation`; dates as DICOM DA (YYYYMMDD), empty where absent.
+
+    `issuer_of_id`: who gave out the ID; the schema has no element for it.
+    """
 
     name: str = ""
     id: str = ""
@@ -262,6 +265,7 @@ class Subject:
     sex: str = ""
     weight_kg: float | None = None
     height_m: float | None = None
+    issuer_of_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

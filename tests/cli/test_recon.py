@@ -30,11 +30,14 @@ def test_a_file_becomes_dicom_files_and_a_picture_without_a_trace_in_the_node(
 ) -> None:
     write_study(tmp_path / "study", TINY_16, 1)
     patient = tmp_path / "study" / "000001.dcm"
+    wanted = pydicom.dcmread(patient)
+    wanted.IssuerOfPatientID = "WEST"
+    wanted.save_as(patient)
     done = gateway("recon", "run", str(raw), "--out", str(tmp_path / "out"), "--set-patient", str(patient))
     assert done.status == 0, done.err
     (file,) = (tmp_path / "out").rglob("*.dcm")
-    image, wanted = pydicom.dcmread(file), pydicom.dcmread(patient)
-    for keyword in ("PatientID", "PatientName", "StudyInstanceUID", "AccessionNumber"):
+    image = pydicom.dcmread(file)
+    for keyword in ("PatientID", "IssuerOfPatientID", "PatientName", "StudyInstanceUID", "AccessionNumber"):
         assert image[keyword].value == wanted[keyword].value
     with Image.open(next((tmp_path / "out").rglob("preview.png"))) as preview:
         assert preview.size == (image.Columns, image.Rows)

@@ -26,12 +26,18 @@ def test_the_header_s_own_values_without_them() -> None:
 
 
 def test_another_identity_replaces_that_of_the_user_parameters_too() -> None:
-    former = {"PatientID": "PX04A7Q", "AccessionNumber": "ACC24B00917", "Nucleus": "129Xe"}
+    former = {"PatientID": "PX04A7Q", "IssuerOfPatientID": "WEST", "AccessionNumber": "ACC24B00917", "Nucleus": "129Xe"}
     header = ScanHeader((), subject=Subject(id="4"), user=UserParameters(string=former))
     header = identified_as(header, Subject(id="OTHER"), Study())
     identity = identity_of(header)
-    assert (identity.patient_id, identity.accession_number) == ("OTHER", "")
+    assert (identity.patient_id, identity.issuer_of_patient_id, identity.accession_number) == ("OTHER", "", "")
     assert header.user.string == {"Nucleus": "129Xe"}
+
+
+def test_who_gave_out_the_patient_id() -> None:
+    among_the_user_parameters = ScanHeader((), user=UserParameters(string={"IssuerOfPatientID": "WEST"}))
+    assert identity_of(among_the_user_parameters).issuer_of_patient_id == "WEST"
+    assert identity_of(ScanHeader((), subject=Subject(id="4", issuer_of_id="EAST"))).issuer_of_patient_id == "EAST"
 
 
 def test_zero_is_no_accession_number() -> None:

@@ -10,12 +10,11 @@ import pytest
 
 from gateway.db import jobs, scans
 from gateway.db.engine import Database
-from gateway.ingest.scan_files import Inspection, MediaType, media_type_of
+from gateway.ingest.scan_files import Inspection, MediaType
 from gateway.ingest.scans import IncomingScan, ScanIntake
 from gateway.model.errors import DatabaseFault, LimitExceeded, MalformedData, NotFoundError, OutOfSpace, UsageError
 from gateway.model.work import JobKind, RunState, ScanState
 from gateway.store.filesystem import FilesystemStore
-from gateway.wire.mrd.hdf5 import SIGNATURE
 from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.identity import scan_identity
 from gateway.wire.mrd.messages import Close, ConfigFile, Header, Message
@@ -197,21 +196,6 @@ def test_a_file_of_something_else_is_refused(intake: ScanIntake, tmp_path: Path)
         intake.import_file(path)
     with pytest.raises(FileNotFoundError):
         intake.import_file(tmp_path / "missing")
-
-
-@pytest.mark.parametrize(
-    ("start", "kind"),
-    [
-        (SIGNATURE + b"rest", MediaType.HDF5),
-        (STREAM[:8], MediaType.STREAM),
-        (b"\x03\x00", MediaType.STREAM),
-        (b"DICM", None),
-        (b"", None),
-    ],
-)
-def test_the_first_bytes_tell_the_kind(tmp_path: Path, start: bytes, kind: MediaType | None) -> None:
-    (tmp_path / "file").write_bytes(start)
-    assert media_type_of(tmp_path / "file") is kind
 
 
 def test_removing_a_scan_gives_back_its_key(intake: ScanIntake, database: Database) -> None:

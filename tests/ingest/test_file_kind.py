@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.dicom.sniff import SNIFF_BYTES, FileKind, sniff
+from gateway.ingest.file_kind import SNIFF_BYTES, FileKind, media_type_of, sniff
+from gateway.ingest.scan_files import MediaType
+from gateway.wire.mrd.hdf5 import SIGNATURE
+from tests import small_scan
 from tests.dicom.building import ENCODINGS, minimal
 
 XML = b'<?xml version="1.0"?><ismrmrdHeader/>'
@@ -35,6 +38,15 @@ def test_kinds(head: bytes, kind: FileKind) -> None:
 @pytest.mark.parametrize("uid", ENCODINGS)
 def test_bare_data_sets(uid: str) -> None:
     assert sniff(minimal(ENCODINGS[uid])) is FileKind.DICOM_BARE
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [(small_scan.stream(), MediaType.STREAM), (SIGNATURE + b"rest", MediaType.HDF5), (b"DICM", None), (b"", None)],
+)
+def test_kinds_of_raw_data(tmp_path: Path, content: bytes, media_type: MediaType | None) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert media_type_of(tmp_path / "file") is media_type
 
 
 def test_real_files(shared_data: Path) -> None:

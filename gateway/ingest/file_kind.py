@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 from gateway.dicom.part10 import PREAMBLE, PREFIX, looks_like_data_set
+from gateway.ingest.scan_files import MediaType
+from gateway.wire.mrd.hdf5 import SIGNATURE
+from gateway.wire.mrd.messages import MessageId
 
 SNIFF_BYTES = 1100
 """How much of a file `sniff` wants to see: a whole first message of an MRD stream."""
@@ -19,9 +23,12 @@ class FileKind(StrEnum):
     MRD_STREAM = "MRD stream"
     UNKNOWN = "unknown"
 
+    @property
+    def media_type(self) -> MediaType | None:
+        """That of a raw scan; None for what is none."""
+        return {FileKind.MRD_HDF5: MediaType.HDF5, FileKind.MRD_STREAM: MediaType.STREAM}.get(self)
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_CONFIG_FILE, _CONFIG_TEXT, _HEADER = 1, 2, 3
+
 _CONFIG_FILE_BYTES = 1024
 _LONGEST_TEXT = 64 * 1024 * 1024  # an XML header of a megabyte is large
 
@@ -30,7 +37,7 @@ def sniff(head: bytes) -> FileKind:
     """The kind of file that begins with `head` (`SNIFF_BYTES`, or the whole file when it is shorter)."""
     if head[PREAMBLE : PREAMBLE + len(PREFIX)] == PREFIX:
         return FileKind.DICOM
-    if head.startswith(_HDF5):
+    if head.startswith(SIGNATURE):
         return FileKind.MRD_HDF5
     if _is_mrd_stream(head):
         return FileKind.MRD_STREAM
@@ -39,16 +46,24 @@ def sniff(head: bytes) -> FileKind:
     return FileKind.UNKNOWN
 
 
+def media_type_of(path: Path) -> MediaType | None:
+    """What kind of raw scan a file is; None when it is no raw data. Raises OSError."""
+    with path.open("rb") as file:
+        return sniff(file.read(SNIFF_BYTES)).media_type
+
+
 def _is_mrd_stream(head: bytes) -> bool:
     """A stream begins with a configuration, by name or as text, or, from some converters, at once with the header."""
     message = int.from_bytes(head[0:2], "little")
-    if message == _CONFIG_FILE:
+    if message == MessageId.CONFIG_FILE:
         name, _, padding = head[2 : 2 + _CONFIG_FILE_BYTES].partition(b"\0")
         return len(head) >= 2 + _CONFIG_FILE_BYTES and _is_text(name) and not padding.strip(b"\0")
-    if message in (_CONFIG_TEXT, _HEADER):
+    if message in (MessageId.CONFIG_TEXT, MessageId.HEADER):
         length = int.from_bytes(head[2:6], "little")
         text = head[6 : 6 + min(length, 64)]
-        return 0 < length <= _LONGEST_TEXT and (_is_text(text) if message == _CONFIG_TEXT else b"<" in text[:4])
+        return 0 < length <= _LONGEST_TEXT and (
+            _is_text(text) if message == MessageId.CONFIG_TEXT else b"<" in text[:4]
+        )
     return False
 
 
