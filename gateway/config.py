@@ -95,6 +95,12 @@ class Access(StrEnum):
     PEERS = "peers"
 
 
+class Executor(StrEnum):
+    """Where reconstructions compute: in a limited process on this machine."""
+
+    LOCAL = "local"
+
+
 class LogFormat(StrEnum):
     """`auto` is console on a terminal and json elsewhere."""
 
@@ -234,6 +240,10 @@ class ReconSettings(Section):
         default=ByteSize(4 * 1024**3), ge=256 * 1024**2, description="memory of one reconstruction, at least 256MiB"
     )
     time_limit: Duration = Field(default=3600.0, gt=0, description="longest duration of one reconstruction")
+    executor: Executor = Field(
+        default=Executor.LOCAL,
+        description="where reconstructions compute: local, in a process of its own on this machine",
+    )
 
 
 class LogSettings(Section):
