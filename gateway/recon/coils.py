@@ -37,15 +37,22 @@ def adaptive(images: NDArray[np.complex64]) -> NDArray[np.complex64]:
     The weights have unit norm at each pixel, so that whitened channels give an image with the same noise. The phase is
     that of a virtual channel, itself in phase with the most sensitive one, so that images of one scan can be compared.
     """
-    reference = _strongest_combination(images)
+    return _weighted(adaptive_weights(images).conj(), images)
+
+
+def adaptive_weights(images: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """The weights of `adaptive`, (coils, z, y, x): their conjugates combine the channels."""
+    reference = strongest_combination(images)
+    weights = np.empty_like(images)
     combined = _weighted(reference.conj()[:, None, None, None], images)
-    for _ in range(_ITERATIONS):
+    for iteration in range(_ITERATIONS):
         weights = _local_weights(images, combined, reference)
-        combined = _weighted(weights.conj(), images)
-    return combined
+        if iteration < _ITERATIONS - 1:
+            combined = _weighted(weights.conj(), images)
+    return weights
 
 
-def _strongest_combination(images: NDArray[np.complex64]) -> NDArray[np.complex64]:
+def strongest_combination(images: NDArray[np.complex64]) -> NDArray[np.complex64]:
     """Dominant eigenvector (coils,) of the covariance over the whole image, its largest entry real and positive."""
     pixels = images.reshape(images.shape[0], -1)
     pixels = pixels[:, :: max(1, pixels.shape[1] // _REFERENCE_PIXELS)]

@@ -73,104 +73,109 @@ def _plane(real: Any, imaginary: Any, waves: Any, reference: Any, vectors: Any, 
     for tile in prange(across * ((height + _ROWS - 1) // _ROWS)):
         left, top = (tile % across) * _TILE, (tile // across) * _ROWS
         matrix = np.empty((2, real.shape[0], _TILE), np.float32)
-        vector, image = _start(n_maps, reference), np.empty((2, n_coils, _TILE), np.float32)
+        vector = np.empty((n_maps, 2, n_coils, _TILE), np.float32)
+        image = np.empty((2, n_coils, _TILE), np.float32)
         value = np.empty((n_maps, _TILE), np.float32)
+        _start(vector, reference)
         for y in range(top, min(top + _ROWS, height)):
-            _sum_up(matrix, real, imaginary, waves[y], left)
+            _sum_up(matrix, real, imaginary, waves, y, left)
             for _ in range(_FIRST_STEPS if y == top else _STEPS):
                 for m in range(n_maps):
-                    _multiply(image, matrix, vector[m])
+                    _multiply(image, matrix, vector, m)
                     for other in range(m):
-                        _take_out(image, vector[other])
-                    _normalise(vector[m], image, value[m])
-            for m in range(n_maps):
-                _store(vectors[m, :, y], values[m, y], left, vector[m], value[m], reference)
+                        _take_out(image, vector, other)
+                    _normalise(vector, image, value, m)
+            _store(vectors, values, y, left, vector, value, reference)
 
 
 @part
-def _start(n_maps: Any, reference: Any) -> Any:
-    """(maps, 2, coils, tile): vectors that no eigenvector is likely to be orthogonal to."""
-    vector = np.empty((n_maps, 2, reference.size, _TILE), np.float32)
-    for m in range(n_maps):
+def _start(vector: Any, reference: Any) -> None:
+    """vector (maps, 2, coils, tile): what no eigenvector is likely to be orthogonal to."""
+    for m in range(vector.shape[0]):
         for c in range(reference.size):
-            vector[m, 0, c] = reference[c].real + 0.1 * ((c * (m + 3) + 7 * m) % 5)
-            vector[m, 1, c] = reference[c].imag + 0.1 * ((c * (m + 2) + 3) % 7)
-    return vector
+            for x in range(_TILE):
+                vector[m, 0, c, x] = reference[c].real + np.float32(0.1) * ((c * (m + 3) + 7 * m) % 5)
+                vector[m, 1, c, x] = reference[c].imag + np.float32(0.1) * ((c * (m + 2) + 3) % 7)
 
 
 @part
-def _sum_up(matrix: Any, real: Any, imaginary: Any, waves: Any, left: Any) -> None:
+def _sum_up(matrix: Any, real: Any, imaginary: Any, waves: Any, y: Any, left: Any) -> None:
     """The upper triangles of G of one row of pixels."""
-    matrix[:] = 0
     for p in range(matrix.shape[1]):
-        for d in range(waves.size):
-            cosine, sine = waves[d].real, waves[d].imag
+        for x in range(_TILE):
+            matrix[0, p, x] = 0
+            matrix[1, p, x] = 0
+        for d in range(waves.shape[1]):
+            cosine, sine = waves[y, d].real, waves[y, d].imag
             for x in range(_TILE):
                 matrix[0, p, x] += cosine * real[p, d, left + x] - sine * imaginary[p, d, left + x]
                 matrix[1, p, x] += cosine * imaginary[p, d, left + x] + sine * real[p, d, left + x]
 
 
 @part
-def _multiply(image: Any, matrix: Any, vector: Any) -> None:
-    """image = G vector."""
-    n_coils = vector.shape[1]
-    image[:] = 0
+def _multiply(image: Any, matrix: Any, vector: Any, m: Any) -> None:
+    """image = G · vector m."""
+    n_coils = image.shape[1]
     p = 0
     for c in range(n_coils):
         for x in range(_TILE):
-            image[0, c, x] += matrix[0, p, x] * vector[0, c, x]
-            image[1, c, x] += matrix[0, p, x] * vector[1, c, x]
+            image[0, c, x] = matrix[0, p, x] * vector[m, 0, c, x]
+            image[1, c, x] = matrix[0, p, x] * vector[m, 1, c, x]
+        p += n_coils - c
+    p = 0
+    for c in range(n_coils):
         p += 1
         for d in range(c + 1, n_coils):
             for x in range(_TILE):
                 re, im = matrix[0, p, x], matrix[1, p, x]
-                image[0, c, x] += re * vector[0, d, x] - im * vector[1, d, x]
-                image[1, c, x] += re * vector[1, d, x] + im * vector[0, d, x]
-                image[0, d, x] += re * vector[0, c, x] + im * vector[1, c, x]
-                image[1, d, x] += re * vector[1, c, x] - im * vector[0, c, x]
+                image[0, c, x] += re * vector[m, 0, d, x] - im * vector[m, 1, d, x]
+                image[1, c, x] += re * vector[m, 1, d, x] + im * vector[m, 0, d, x]
+                image[0, d, x] += re * vector[m, 0, c, x] + im * vector[m, 1, c, x]
+                image[1, d, x] += re * vector[m, 1, c, x] - im * vector[m, 0, c, x]
             p += 1
 
 
 @part
-def _take_out(image: Any, vector: Any) -> None:
-    """image −= vector ⟨vector, image⟩."""
-    dot = np.zeros((2, _TILE), np.float32)
-    for c in range(image.shape[1]):
-        for x in range(_TILE):
-            dot[0, x] += vector[0, c, x] * image[0, c, x] + vector[1, c, x] * image[1, c, x]
-            dot[1, x] += vector[0, c, x] * image[1, c, x] - vector[1, c, x] * image[0, c, x]
-    for c in range(image.shape[1]):
-        for x in range(_TILE):
-            image[0, c, x] -= dot[0, x] * vector[0, c, x] - dot[1, x] * vector[1, c, x]
-            image[1, c, x] -= dot[0, x] * vector[1, c, x] + dot[1, x] * vector[0, c, x]
-
-
-@part
-def _normalise(vector: Any, image: Any, value: Any) -> None:
-    """vector = image / ‖image‖; the norm is the eigenvalue once the iteration has converged."""
-    value[:] = 0
-    for c in range(image.shape[1]):
-        for x in range(_TILE):
-            value[x] += image[0, c, x] * image[0, c, x] + image[1, c, x] * image[1, c, x]
-    inverse = np.empty(_TILE, np.float32)
+def _take_out(image: Any, vector: Any, m: Any) -> None:
+    """image −= v ⟨v, image⟩ for vector m."""
     for x in range(_TILE):
-        value[x] = np.sqrt(value[x])
-        inverse[x] = np.float32(1) / max(value[x], np.float32(1e-30))
-    for c in range(image.shape[1]):
-        for x in range(_TILE):
-            vector[0, c, x] = image[0, c, x] * inverse[x]
-            vector[1, c, x] = image[1, c, x] * inverse[x]
+        re, im = np.float32(0), np.float32(0)
+        for c in range(image.shape[1]):
+            re += vector[m, 0, c, x] * image[0, c, x] + vector[m, 1, c, x] * image[1, c, x]
+            im += vector[m, 0, c, x] * image[1, c, x] - vector[m, 1, c, x] * image[0, c, x]
+        for c in range(image.shape[1]):
+            image[0, c, x] -= re * vector[m, 0, c, x] - im * vector[m, 1, c, x]
+            image[1, c, x] -= re * vector[m, 1, c, x] + im * vector[m, 0, c, x]
 
 
 @part
-def _store(vectors: Any, values: Any, left: Any, vector: Any, value: Any, reference: Any) -> None:
+def _normalise(vector: Any, image: Any, value: Any, m: Any) -> None:
+    """vector m = image / ‖image‖; the norm is the eigenvalue once the iteration has converged."""
+    for x in range(_TILE):
+        value[m, x] = 0
+    for c in range(image.shape[1]):
+        for x in range(_TILE):
+            value[m, x] += image[0, c, x] * image[0, c, x] + image[1, c, x] * image[1, c, x]
+    for x in range(_TILE):
+        value[m, x] = np.sqrt(value[m, x])
+    for c in range(image.shape[1]):
+        for x in range(_TILE):
+            inverse = np.float32(1) / max(value[m, x], np.float32(1e-30))
+            vector[m, 0, c, x] = image[0, c, x] * inverse
+            vector[m, 1, c, x] = image[1, c, x] * inverse
+
+
+@part
+def _store(vectors: Any, values: Any, y: Any, left: Any, vector: Any, value: Any, reference: Any) -> None:
     """A row of a tile to its place, in phase with the reference."""
-    for x in range(min(_TILE, vectors.shape[1] - left)):
-        turn = np.complex64(0)
-        for c in range(reference.size):
-            turn += reference[c] * np.complex64(complex(vector[0, c, x], -vector[1, c, x]))
-        length = abs(turn)
-        turn = turn / length if length > 0 else np.complex64(1)
-        values[left + x] = value[x]
-        for c in range(reference.size):
-            vectors[c, left + x] = turn * np.complex64(complex(vector[0, c, x], vector[1, c, x]))
+    for m in range(vectors.shape[0]):
+        for x in range(min(_TILE, vectors.shape[3] - left)):
+            re, im = np.float32(0), np.float32(0)
+            for c in range(reference.size):
+                re += reference[c].real * vector[m, 0, c, x] + reference[c].imag * vector[m, 1, c, x]
+                im += reference[c].imag * vector[m, 0, c, x] - reference[c].real * vector[m, 1, c, x]
+            length = np.sqrt(re * re + im * im)
+            turn = np.complex64(complex(re / length, im / length)) if length > 0 else np.complex64(1)
+            values[m, y, left + x] = value[m, x]
+            for c in range(reference.size):
+                vectors[m, c, y, left + x] = turn * np.complex64(complex(vector[m, 0, c, x], vector[m, 1, c, x]))

@@ -57,18 +57,18 @@ def conjugate_gradient(
     residual = np.array(rhs, np.complex64, order="C")
     if x0 is not None:
         residual -= _damped(normal, x, damping)
-    direction = residual.copy()
     power = squared_norm(residual)
-    residuals = [math.sqrt(power) / reference]
+    residuals, before = [math.sqrt(power) / reference], 0.0
+    direction = np.zeros_like(residual)
     for done in range(1, iterations + 1):
         if residuals[-1] <= tolerance:
             break
+        turn(direction, residual, power / before if before else 0.0)
         image = _damped(normal, direction, damping)
         curvature = real_inner(direction, image)
         if not curvature > 0:  # rounding has taken over: nothing more is to be gained
             break
         before, power = power, descend(x, residual, direction, image, power / curvature)
-        turn(direction, residual, power / before)
         residuals.append(math.sqrt(power) / reference)
         if progress is not None:
             progress(done, iterations)

@@ -1,0 +1,89 @@
+"""What the methods for undersampled Cartesian data have in common: what they take, and the images that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.model.mrd import Image, ScanHeader
+from gateway.recon.preparation import Prepared, stage_name
+from gateway.recon.presentation import Presenter, Series
+from gateway.recon.registry import ScanKind, encoding_of, scan_kind
+from gateway.recon.resources import Resources, complex_bytes
+
+Complex = NDArray[np.complex64]
+# Names in `outputs` beside those of the image itself.
+SNR, G_FACTOR = "snr", "g-factor"
+MAPS = (SNR, G_FACTOR)
+# Arrays as large as one k-space that are there at once: samples, their transform, sensitivities twice, and one spare.
+_COPIES = 5
+
+
+def refuses_all_but_cartesian(name: str) -> Callable[[ScanHeader], str | None]:
+    """A method's `refuses`: every trajectory but Cartesian."""
+
+    def refuses(header: ScanHeader) -> str | None:
+        kind = scan_kind(encoding_of(header))
+        return None if kind in (ScanKind.CARTESIAN, ScanKind.ACCELERATED) else f"{name} does not do {kind.value}"
+
+    return refuses
+
+
+class CartesianOutput:
+    """Makes the images of one scan of images on the encoded matrix, and the maps of their noise."""
+
+    def __init__(self, header: ScanHeader, parameters: Mapping[str, object], resources: Resources) -> None:
+        self._presenter = Presenter(header, parameters, resources)
+        self._resources = resources
+        self._maps = int(str(parameters.get("maps", 1)))
+
+    @property
+    def with_noise(self) -> bool:
+        """Whether somebody asked for a map of the noise."""
+        return any(name in self._presenter.outputs for name in MAPS)
+
+    def require_memory(self, prepared: Prepared) -> None:
+        """Raises `LimitExceeded` where the arrays would not fit."""
+        needed = complex_bytes(*prepared.kspace.shape) * (_COPIES + self._maps - 1)
+        sizes = " x ".join(str(extent) for extent in prepared.kspace.shape[1:])
+        self._resources.require(needed, f"parallel imaging of {sizes} points and {prepared.kspace.shape[0]} channels")
+
+    def images(self, prepared: Prepared, image: Complex, told: Mapping[str, tuple[str, ...]]) -> Iterator[Image]:
+        """`image`: (maps, z, y, x) on the encoded matrix. Several maps share the signal: their powers add."""
+        acquired = prepared.acquired
+        pixels = self._presenter.from_pixels(acquired, image)
+        yield from self._presenter.images(acquired, _one(pixels), unit_noise=False, attributes=told)
+
+    def noise_maps(
+        self, prepared: Prepared, image: Complex, noise: NDArray[np.float32] | None, gain: NDArray[np.float32] | None
+    ) -> Iterator[Image]:
+        """The series that were asked for; all arrays (maps, z, y, x) on the encoded matrix."""
+        if noise is None or gain is None:
+            return
+        known = prepared.acquired.whitener.snr_units
+        if SNR in self._presenter.outputs and known:
+            snr = np.abs(image[0]) / np.maximum(noise[0], np.finfo(np.float32).tiny)
+            yield self._map(prepared, np.where(noise[0] > 0, snr, 0), Series.SNR, "snr")
+        if G_FACTOR in self._presenter.outputs:
+            yield self._map(prepared, gain[0], Series.G_FACTOR, "g-factor")
+
+    def _map(self, prepared: Prepared, values: NDArray[np.floating[Any]], series: Series, name: str) -> Image:
+        acquired = prepared.acquired
+        pixels = self._presenter.from_pixels(acquired, values.astype(np.complex64)[None])
+        shown = np.ascontiguousarray(pixels[0].real)
+        if self._resources.stages is not None:
+            self._resources.stages(f"{name} {stage_name(prepared.key)}", shown, ("z", "y", "x"))
+        return self._presenter.map(acquired, shown, series, snr_units=series is Series.SNR)
+
+
+def _one(pixels: Complex) -> Complex:
+    """(maps, z, y, x) to (z, y, x): the root of the summed powers, with the phase of the first."""
+    if len(pixels) == 1:
+        first: Complex = pixels[0]
+        return first
+    power = np.sqrt((np.abs(pixels) ** 2).sum(axis=0))
+    result: Complex = (power * np.exp(1j * np.angle(pixels[0]))).astype(np.complex64)
+    return result
