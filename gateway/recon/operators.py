@@ -34,8 +34,8 @@ class CartesianSense:
     """
 
     def __init__(self, maps: Complex, weights: NDArray[np.floating[Any]], *, workers: int = 1) -> None:
-        self._n_maps, self._n_coils, *shape = maps.shape
-        self._shape = tuple(shape)
+        self._n_maps, self._n_coils = maps.shape[:2]
+        self._shape: tuple[int, int, int] = (maps.shape[2], maps.shape[3], maps.shape[4])
         self._workers = workers
         if weights.shape[1:] != self._shape[:2]:
             raise MalformedData(f"sampling of {weights.shape[1:]} lines, sensitivities of {self._shape[:2]}")

@@ -19,15 +19,15 @@ def noise(*shape: int, seed: int) -> Complex:
 
 
 def sampling(shape: tuple[int, int, int], frames: int = 1, seed: int = 3) -> NDArray[np.float32]:
-    lines = np.random.default_rng(seed).random((frames, *shape[:2])) < 0.4
+    lines = np.asarray(np.random.default_rng(seed).random((frames, *shape[:2])) < 0.4)
     lines[:, shape[0] // 2, shape[1] // 2] = True
-    return lines.astype(np.float32)
+    return np.asarray(lines, np.float32)
 
 
 def relative_mismatch(a: Complex, b: Complex, x: Complex, y: Complex) -> float:
     """|⟨Ax, y⟩ − ⟨x, Aᴴy⟩| / (‖Ax‖ ‖y‖), with a = Ax and b = Aᴴy."""
-    left = np.vdot(y.astype(np.complex128), a.astype(np.complex128))
-    right = np.vdot(b.astype(np.complex128), x.astype(np.complex128))
+    left = complex(np.vdot(y.astype(np.complex128), a.astype(np.complex128)))
+    right = complex(np.vdot(b.astype(np.complex128), x.astype(np.complex128)))
     return float(abs(left - right) / (np.linalg.norm(a) * np.linalg.norm(y)))
 
 

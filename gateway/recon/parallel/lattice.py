@@ -39,8 +39,8 @@ class Lattice:
         """(k2, k1): True on the lattice."""
         k2, k1 = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
         row, off_row = np.divmod(k2 - self.first_2, self.step_2)
-        on_line: Mask = (k1 - self.first_1 - self.shift * row) % self.step_1 == 0
-        return on_line & (off_row == 0)
+        on: Mask = ((k1 - self.first_1 - self.shift * row) % self.step_1 == 0) & (off_row == 0)
+        return on
 
     def closes(self, shape: tuple[int, int]) -> bool:
         """True where the lattice continues periodically over the matrix: then pixels alias onto whole pixels."""

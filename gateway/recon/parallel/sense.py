@@ -105,9 +105,8 @@ def _spread(replicas: Iterator[Complex], like: Complex) -> NDArray[np.float32]:
     total = np.zeros(like.shape, np.float64)
     for replica in replicas:
         total += replica.real.astype(np.float64) ** 2 + replica.imag.astype(np.float64) ** 2
-    spread: NDArray[np.float32] = np.sqrt(total / (2 * _REPLICAS)).astype(np.float32)
-    return spread
+    return np.asarray(np.sqrt(total / (2 * _REPLICAS)), np.float32)
 
 
 def _real_pixels(operator: CartesianSense, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return operator.pixels(values.astype(np.complex64))[0].real
+    return np.asarray(operator.pixels(values.astype(np.complex64))[0].real, np.float32)

@@ -22,6 +22,9 @@ from gateway.recon.sensitivities.eigenmaps import eigenmaps
 
 # Share of the largest eigenvalue of the calibration matrix's Gram matrix below which a patch is taken for noise.
 _SIGNAL = 1e-3
+# Samples of a patch, over all channels, that a volume's kernel may have, and the shortest that its sides may get.
+_MOST_UNKNOWNS = 900
+_SHORTEST = 3
 # Patches whose rows are added to the Gram matrix at a time.
 _PATCHES = 4096
 
@@ -62,7 +65,12 @@ def espirit(
 
 def _window(calibration: NDArray[np.complex64], kernel: int) -> tuple[int, int, int]:
     extents = calibration.shape[1:]
-    window = tuple(1 if extent == 1 else kernel for extent in extents)
+    window = [1 if extent == 1 else kernel for extent in extents]
+    if extents[0] > 1:
+        # In three dimensions fewer relations do, and their number decides on the time: shortest along the readout.
+        for axis in (2, 0, 1):
+            others = len(calibration) * math.prod(window) // window[axis]
+            window[axis] = max(min(_SHORTEST, kernel), min(window[axis], _MOST_UNKNOWNS // others))
     if any(extent < side for extent, side in zip(extents, window, strict=True)):
         sizes = " x ".join(str(extent) for extent in extents if extent > 1) or "1"
         raise MalformedData(

@@ -108,7 +108,7 @@ def _encoding(protocol: Protocol) -> Encoding:
             segment=_limit(protocol.segments),
         ),
         trajectory="cartesian",
-        parallel=ParallelImaging(1, 1),
+        parallel=ParallelImaging(protocol.undersampling.step_1, protocol.undersampling.step_2),
         echo_train_length=1,
     )
 

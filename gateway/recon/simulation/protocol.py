@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.model.mrd import Vector
+from gateway.recon.simulation.sampling import EVERY_LINE, Undersampling
 
 _AXIAL: tuple[Vector, Vector, Vector] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 # Double oblique: 15 degrees about the slice direction, then 25 degrees about the read direction; right-handed.
@@ -22,7 +23,8 @@ class Protocol:
     `matrix` (x, y) and `field_of_view` (mm) are those of the image; `partitions` above 1 makes one 3-D slab of them,
     else `slices` planes are measured, interleaved. `readout_oversampling` and `phase_oversampling` widen the encoded
     field of view; `partial_fourier` is the share of the phase-encoding lines that are measured, the first ones left
-    out, and `partial_echo` that of the samples. Odd lines run backwards with `reverse_odd_lines`. `snr` is that of
+    out, and `partial_echo` that of the samples; `undersampling` leaves out lines in between. Odd lines run backwards
+    with `reverse_odd_lines`. `snr` is that of
     white matter in one channel of a single average, None for no noise at all and no noise readouts.
     """
 
@@ -42,6 +44,7 @@ class Protocol:
     phase_oversampling: float = 1.0
     partial_fourier: float = 1.0
     partial_echo: float = 1.0
+    undersampling: Undersampling = EVERY_LINE
     reverse_odd_lines: bool = False
     oblique: bool = False
     isocentre_offset: Vector = (0.0, 0.0, 0.0)
@@ -80,6 +83,11 @@ class Protocol:
         """The lines of the first phase encoding that are measured, by their place in the encoded matrix."""
         n_lines = self.encoded_matrix[1]
         return range(n_lines - round(n_lines * self.partial_fourier), n_lines)
+
+    @property
+    def phase_encodings(self) -> tuple[int, int]:
+        """(k2, k1): lines of the encoded matrix."""
+        return self.encoded_matrix[2], self.encoded_matrix[1]
 
     @property
     def first_sample(self) -> int:

@@ -48,7 +48,10 @@ def simulate(protocol: Protocol | None = None) -> SimulatedScan:
     mixing = _noise_mixing(protocol, generator)
     header = header_of(protocol)
     scanned = _Scanned(protocol)
-    readouts = (*_noise_readouts(protocol, mixing, generator), *_image_readouts(protocol, scanned, mixing, generator))
+    noise = list(_noise_readouts(protocol, mixing, generator))
+    calibration = list(_calibration_readouts(protocol, scanned, mixing, generator, len(noise)))
+    before = len(noise) + len(calibration)
+    readouts = (*noise, *calibration, *_image_readouts(protocol, scanned, mixing, generator, before))
     return SimulatedScan(
         protocol=protocol,
         header=header,
@@ -147,10 +150,35 @@ def _noise_readouts(
         yield _acquisition(protocol, data, Counters(), int(AcquisitionFlag.IS_NOISE_MEASUREMENT), 0, number)
 
 
-def _image_readouts(
-    protocol: Protocol, scanned: _Scanned, mixing: NDArray[np.complex128], generator: np.random.Generator
+def _calibration_readouts(
+    protocol: Protocol,
+    scanned: _Scanned,
+    mixing: NDArray[np.complex128],
+    generator: np.random.Generator,
+    first_number: int,
 ) -> Iterator[Acquisition]:
-    first_number = 0 if protocol.snr is None else _NOISE_READOUTS
+    """Those of separate calibration, slice by slice: whole echoes of the first contrast, phase and repetition."""
+    pattern, shape = protocol.undersampling, protocol.phase_encodings
+    lines = [
+        Counters(kspace_encode_step_1=k1 - protocol.lines.start, kspace_encode_step_2=k2, slice=slice_)
+        for slice_, k2, k1 in product(range(protocol.slices), range(shape[0]), protocol.lines)
+        if pattern.separate and pattern.calibrates(k2, k1, shape)
+    ]
+    n_samples = protocol.encoded_matrix[0]
+    for number, idx in enumerate(lines, start=first_number):
+        line = scanned.line(idx, idx.kspace_encode_step_2, idx.kspace_encode_step_1 + protocol.lines.start)
+        data = line + _noise(mixing, n_samples, generator)
+        flags = int(AcquisitionFlag.IS_PARALLEL_CALIBRATION)
+        yield _acquisition(protocol, data, idx, flags, n_samples // 2, number)
+
+
+def _image_readouts(
+    protocol: Protocol,
+    scanned: _Scanned,
+    mixing: NDArray[np.complex128],
+    generator: np.random.Generator,
+    first_number: int,
+) -> Iterator[Acquisition]:
     schedule = list(_schedule(protocol))
     n_images = protocol.slices * protocol.contrasts * protocol.phases
     per_repetition = len(schedule) // protocol.repetitions
@@ -158,6 +186,7 @@ def _image_readouts(
     for number, idx in enumerate(schedule):
         flags = _flags(number % per_repetition, per_repetition, n_images, last=number == len(schedule) - 1)
         k1 = idx.kspace_encode_step_1 + protocol.lines.start
+        flags |= protocol.undersampling.flags(idx.kspace_encode_step_2, k1, protocol.phase_encodings)
         line = scanned.line(idx, idx.kspace_encode_step_2, k1)[:, protocol.first_sample :]
         centre = protocol.encoded_matrix[0] // 2 - protocol.first_sample
         if protocol.reverse_odd_lines and idx.kspace_encode_step_1 % 2:
@@ -182,6 +211,9 @@ def _schedule(protocol: Protocol) -> Iterator[Counters]:
         range(protocol.phases),
         range(protocol.contrasts),
     ):
+        k1 = step_1 + protocol.lines.start
+        if not protocol.undersampling.measures(step_2, k1, protocol.phase_encodings):
+            continue
         yield Counters(
             kspace_encode_step_1=step_1,
             kspace_encode_step_2=step_2,
