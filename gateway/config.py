@@ -124,6 +124,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+class AnswerCharset(StrEnum):
+    """What answers of a query are written in, where they go beyond ASCII."""
+
+    ORIGINAL = "original"
+    UTF_8 = "utf-8"
+
+
 class DicomSettings(Section):
     """The DICOM listener and how this node calls itself."""
 
@@ -153,6 +160,10 @@ class DicomSettings(Section):
         description="longest P-DATA-TF that peers may send, 4KiB to 1MiB",
     )
 
+    answer_charset: AnswerCharset = Field(
+        default=AnswerCharset.ORIGINAL,
+        description="character set of answers to queries beyond ASCII: original (that of the object), or utf-8",
+    )
     accept_unknown: bool = Field(
         default=True,
         description="take storage classes that this edition does not know, private ones and those of later editions",

@@ -18,11 +18,12 @@ from gateway.db.findings import raise_finding
 from gateway.db.tables import patients, series, studies
 from gateway.db.upsert import insert
 from gateway.model.instance import InstanceHeader
+from gateway.model.person_name import groups, sounds
 
 REMEMBERED = 4096  # series that arrive at the same time; some 2 KB each
 
 _PATIENT = ("patient_id", "issuer_of_patient_id")
-_PATIENT_VALUES = ("patient_name", "patient_birth_date", "patient_sex")
+_PATIENT_VALUES = ("patient_name", "patient_birth_date", "patient_sex", "specific_character_set")
 _STUDY_VALUES = (
     "study_date",
     "study_time",
@@ -30,6 +31,8 @@ _STUDY_VALUES = (
     "study_id",
     "study_description",
     "referring_physician_name",
+    "specific_character_set",
+    "timezone_offset_from_utc",
 )
 _SERIES_VALUES = (
     "modality",
@@ -41,7 +44,12 @@ _SERIES_VALUES = (
     "protocol_name",
     "station_name",
     "institution_name",
+    "specific_character_set",
+    "timezone_offset_from_utc",
 )
+NAME_COLUMNS = ("name_alphabetic", "name_ideographic", "name_phonetic", "name_sounds")
+"""What of `patients` follows from `patient_name`."""
+
 _everything = attrgetter(
     *_PATIENT, *_PATIENT_VALUES, "study_instance_uid", *_STUDY_VALUES, "series_instance_uid", *_SERIES_VALUES
 )
@@ -119,13 +127,8 @@ def _study(conn: Connection, header: InstanceHeader, patient_pk: int) -> int:
 
 def _is_other_person(found: Row[Any], header: InstanceHeader) -> bool:
     births = {found.patient_birth_date, header.patient_birth_date} - {""}
-    names = {_folded(found.patient_name), _folded(header.patient_name)} - {""}
+    names = {groups(found.patient_name)[0], groups(header.patient_name)[0]} - {""}
     return len(births) > 1 or len(names) > 1
-
-
-def _folded(name: str) -> str:
-    """A name without what does not tell persons apart: case, and empty components at the end (PS3.5 6.2.1)."""
-    return name.split("=")[0].rstrip("^ ").casefold()
 
 
 def _values(header: InstanceHeader, names: tuple[str, ...]) -> dict[str, Any]:
@@ -139,15 +142,25 @@ def _row(
     query = select(table).where(*(table.c[name] == value for name, value in identity.items()))
     found = conn.execute(query).one_or_none()
     if found is None:
-        added = insert(conn, table).values(**identity, **values).on_conflict_do_nothing().returning(table.c.id)
+        added = (
+            insert(conn, table).values(**identity, **_searchable(values)).on_conflict_do_nothing().returning(table.c.id)
+        )
         new_id = conn.execute(added).scalar()
         if new_id is not None:
             return new_id, None
         found = conn.execute(query).one()  # another node added it between the two statements
     gaps = {name: value for name, value in values.items() if not _is_empty(value) and _is_empty(found._mapping[name])}
     if gaps:
-        conn.execute(update(table).where(table.c.id == found.id).values(**gaps))
+        conn.execute(update(table).where(table.c.id == found.id).values(**_searchable(gaps)))
     return found.id, found
+
+
+def _searchable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """With what queries look into instead of the patient's name, where that is among the values."""
+    name = values.get("patient_name")
+    if not name:
+        return dict(values)
+    return dict(values) | dict(zip(NAME_COLUMNS, (*groups(name), sounds(name)), strict=True))
 
 
 def _is_empty(value: object) -> bool:

@@ -39,6 +39,9 @@ metadata = MetaData(naming_convention=NAMING)
 # SQLite only numbers rows by itself in a column declared INTEGER.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
+# In order of code points on both databases, so that an index finds what begins with a text.
+CodePoints = Text().with_variant(Text(collation="C"), "postgresql")
+
 
 def _id() -> Column[int]:
     return Column("id", BigId, primary_key=True, autoincrement=True)
@@ -46,6 +49,11 @@ def _id() -> Column[int]:
 
 def _text(name: str) -> Column[str]:
     return Column(name, Text, nullable=False, server_default="")
+
+
+def _folded(name: str) -> Column[str]:
+    """A component group of a person name as `gateway.model.person_name` folds it."""
+    return Column(name, CodePoints, nullable=False, server_default="")
 
 
 patients = Table(
@@ -57,7 +65,15 @@ patients = Table(
     _text("patient_name"),
     _text("patient_birth_date"),
     _text("patient_sex"),
+    _folded("name_alphabetic"),
+    _folded("name_ideographic"),
+    _folded("name_phonetic"),
+    _text("name_sounds"),
+    _text("specific_character_set"),
     UniqueConstraint("patient_id", "issuer_of_patient_id"),
+    Index(None, "name_alphabetic"),
+    Index(None, "name_ideographic"),
+    Index(None, "name_phonetic"),
     sqlite_autoincrement=True,
 )
 
@@ -73,6 +89,8 @@ studies = Table(
     _text("study_id"),
     _text("study_description"),
     _text("referring_physician_name"),
+    _text("specific_character_set"),
+    _text("timezone_offset_from_utc"),
     # One study under two patients is kept apart, never merged silently, and flagged in `findings`.
     UniqueConstraint("study_instance_uid", "patient_pk"),
     Index(None, "patient_pk"),
@@ -96,6 +114,8 @@ series = Table(
     _text("protocol_name"),
     _text("station_name"),
     _text("institution_name"),
+    _text("specific_character_set"),
+    _text("timezone_offset_from_utc"),
     UniqueConstraint("series_instance_uid", "study_pk"),
     Index(None, "study_pk"),
     sqlite_autoincrement=True,

@@ -25,7 +25,10 @@ UNABLE_TO_PROCESS = 0xC000
 QUERY_RETRIEVE_LEVEL = 0x00080052
 TIMEZONE_OFFSET = 0x00080201
 _QUERY_RETRIEVE_VIEW = 0x00080053
-_NO_KEYS = frozenset({SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _QUERY_RETRIEVE_VIEW, TIMEZONE_OFFSET})
+_LENGTH_TO_END = 0x00080001
+_NO_KEYS = frozenset(
+    {_LENGTH_TO_END, SPECIFIC_CHARACTER_SET, QUERY_RETRIEVE_LEVEL, _QUERY_RETRIEVE_VIEW, TIMEZONE_OFFSET}
+)
 
 
 def parse_identifier(data: bytes, transfer_syntax_uid: str) -> Identifier:
@@ -39,7 +42,7 @@ def parse_identifier(data: bytes, transfer_syntax_uid: str) -> Identifier:
         level=_level(elements),
         keys=keys,
         character_set="\\".join(elements.values(SPECIFIC_CHARACTER_SET) or ()),
-        timezone="".join(elements.values(TIMEZONE_OFFSET) or ()),
+        timezone="".join(elements.values(TIMEZONE_OFFSET) or ()) if TIMEZONE_OFFSET in elements else None,
     )
 
 

@@ -22,14 +22,21 @@ _UIDS = {
     "series_instance_uid": (0x0020000E, "Series Instance UID"),
 }
 _OPTIONAL = frozenset({"study_instance_uid", "series_instance_uid"})
-_TEXTS = {
+_DATES = {
     "study_date": 0x00080020,
     "series_date": 0x00080021,
     "content_date": 0x00080023,
+    "patient_birth_date": 0x00100030,
+}
+_TIMES = {
     "study_time": 0x00080030,
     "series_time": 0x00080031,
     "content_time": 0x00080033,
+}
+_TEXTS = {
+    "specific_character_set": SPECIFIC_CHARACTER_SET,
     "accession_number": 0x00080050,
+    "timezone_offset_from_utc": 0x00080201,
     "modality": 0x00080060,
     "institution_name": 0x00080080,
     "referring_physician_name": 0x00080090,
@@ -39,7 +46,6 @@ _TEXTS = {
     "patient_name": 0x00100010,
     "patient_id": 0x00100020,
     "issuer_of_patient_id": 0x00100021,
-    "patient_birth_date": 0x00100030,
     "patient_sex": 0x00100040,
     "body_part_examined": 0x00180015,
     "protocol_name": 0x00181030,
@@ -56,8 +62,9 @@ _UNSIGNED_SHORTS = {
 }
 
 KEY_TAGS: frozenset[int] = frozenset(
-    {SPECIFIC_CHARACTER_SET}
-    | {tag for tag, _ in _UIDS.values()}
+    {tag for tag, _ in _UIDS.values()}
+    | set(_DATES.values())
+    | set(_TIMES.values())
     | set(_TEXTS.values())
     | set(_INTEGER_STRINGS.values())
     | set(_UNSIGNED_SHORTS.values())
@@ -70,13 +77,20 @@ def build_header(
     """`values`: tag → encoded value of the keys that the data set has. `header` is kept as it is.
 
     Raises `MalformedData` naming the UID that names nothing, or the SOP UID that is missing. Objects without a study
-    or series there are: non-patient objects, and what research software writes.
+    or series there are: non-patient objects, and what research software writes. Dates and times lose the points and
+    colons of ACR-NEMA, so that they compare as text (PS3.5 6.2).
     """
     decoder = text_decoder(values.get(SPECIFIC_CHARACTER_SET, b""))
     fields: dict[str, Any] = {field: _uid(values.get(tag, b""), field, name) for field, (tag, name) in _UIDS.items()}
     for field, tag in _TEXTS.items():
         if tag in values:
             fields[field] = _text(values[tag], decoder)
+    for field, tag in _DATES.items():
+        if tag in values:
+            fields[field] = _text(values[tag], decoder).replace(".", "")
+    for field, tag in _TIMES.items():
+        if tag in values:
+            fields[field] = _text(values[tag], decoder).replace(":", "")
     for field, tag in _INTEGER_STRINGS.items():
         if tag in values:
             fields[field] = _integer_string(values[tag])

@@ -68,6 +68,8 @@ class InstanceHeader:
     series_instance_uid: str
     header: bytes
     header_transfer_syntax_uid: str
+    specific_character_set: str = ""
+    timezone_offset_from_utc: str = ""
     patient_id: str = ""
     issuer_of_patient_id: str = ""
     patient_name: str = ""

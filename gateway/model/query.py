@@ -34,13 +34,13 @@ class Identifier:
     """The identifier of a request: its level, and its keys in the order of their tags.
 
     Specific Character Set, Query/Retrieve Level, Timezone Offset From UTC and group lengths are no keys: what they say
-    has a field here (an empty `timezone` is absent).
+    has a field here. `timezone` is None where it is absent, and empty where only its return is asked for.
     """
 
     level: Level
     keys: tuple[Key, ...]
     character_set: str = ""
-    timezone: str = ""
+    timezone: str | None = None
 
     def key(self, tag: int) -> Key | None:
         """The key with this tag."""

@@ -16,7 +16,7 @@ from gateway.net.connection import OVER, Connection, Indication
 from gateway.net.transport import Buffer
 from gateway.wire.command import RESPONSE_BIT, Command, CommandField, encode_command
 from gateway.wire.dimse import Message, MessageAssembler
-from gateway.wire.fragments import message_fragments
+from gateway.wire.fragments import message_fragments, small_messages
 from gateway.wire.fsm import State
 from gateway.wire.negotiation import Context
 from gateway.wire.pdu import ReleaseRq
@@ -114,12 +114,12 @@ class Association:
         Raises ConnectionLost, PeerTimeout or ShuttingDown; AssociationAborted where the peer had said so.
         """
         max_length = self._connection.layer.permit_data()
-        try:
-            for batch in message_fragments(context_id, encode_command(command), data_set, max_length):
-                self._connection.send(batch)
-        except ConnectionLost:
-            self._hear_last_word()
-            raise
+        self._send_batches(message_fragments(context_id, encode_command(command), data_set, max_length))
+
+    def send_each(self, context_id: int, command: Command, data_sets: Iterable[bytes]) -> None:
+        """Send the same command with each of these data sets, in as few writes as they fill. Raises as `send` does."""
+        max_length = self._connection.layer.permit_data()
+        self._send_batches(small_messages(context_id, encode_command(command), data_sets, max_length))
 
     def release(self) -> None:
         """Release the association and close; a collision is resolved as PS3.8 table 9-10 says."""
@@ -141,6 +141,14 @@ class Association:
     def interrupt(self) -> None:
         """From any thread: what the owner is waiting for raises ShuttingDown."""
         self._connection.interrupt()
+
+    def _send_batches(self, batches: Iterable[list[Buffer]]) -> None:
+        try:
+            for batch in batches:
+                self._connection.send(batch)
+        except ConnectionLost:
+            self._hear_last_word()
+            raise
 
     def _next_message(self) -> Message | None:
         self.skip_data_set()

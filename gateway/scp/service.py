@@ -25,6 +25,8 @@ INVALID_OBJECT_INSTANCE = 0x0117
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
 
+_COMMENT_LENGTH = 64
+
 
 @dataclass(slots=True)
 class AssociationState:
@@ -82,6 +84,12 @@ def message_id_of(request: Command) -> int:
     if request.message_id is None:
         raise ProtocolViolation(f"a request {request.field:#06x} without Message ID")
     return request.message_id
+
+
+def error_comment(text: str) -> str:
+    """As a value of LO: at most 64 characters of the default repertoire, no backslash, which separates values."""
+    printable = "".join(sign if " " <= sign <= "~" and sign != "\\" else "?" for sign in text)
+    return printable[:_COMMENT_LENGTH]
 
 
 def refuse_unknown(context: ServiceContext, message: Message) -> None:

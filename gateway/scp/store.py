@@ -28,6 +28,7 @@ from gateway.scp.service import (
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
     ServiceContext,
+    error_comment,
     message_id_of,
 )
 from gateway.wire.command import Command, CommandField
@@ -41,7 +42,6 @@ _DATA_SET_DOES_NOT_MATCH_SOP_CLASS = 0xB007
 
 _AFFECTED_SOP_CLASS_UID = 0x0000_0002
 _AFFECTED_SOP_INSTANCE_UID = 0x0000_1000
-_COMMENT_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _take(context: ServiceContext, message: Message) -> _Answer:
     except _FAULT_TYPES as fault:
         return _answer_to(fault)
     if intake.cut_off and answer.status == SUCCESS:
-        return _Answer(_DATA_SET_DOES_NOT_MATCH_SOP_CLASS, _comment(f"kept, but cut off: {intake.cut_off}"))
+        return _Answer(_DATA_SET_DOES_NOT_MATCH_SOP_CLASS, error_comment(f"kept, but cut off: {intake.cut_off}"))
     return answer
 
 
@@ -141,13 +141,7 @@ def _fill(intake: Intake, context: ServiceContext) -> RecordOutcome:
 
 def _answer_to(fault: GatewayError) -> _Answer:
     row = next(_FAULTS[kind] for kind in type(fault).__mro__ if kind in _FAULTS)
-    return _Answer(row.status, row.comment or _comment(str(fault)), cause=str(fault))
-
-
-def _comment(text: str) -> str:
-    """As a value of LO: at most 64 characters of the default repertoire, no backslash, which separates values."""
-    printable = "".join(sign if " " <= sign <= "~" and sign != "\\" else "?" for sign in text)
-    return printable[:_COMMENT_LENGTH]
+    return _Answer(row.status, row.comment or error_comment(str(fault)), cause=str(fault))
 
 
 def _response(request: Command, answer: _Answer) -> Command:

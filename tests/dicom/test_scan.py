@@ -83,6 +83,8 @@ def test_keys_of_real_files_are_those_of_pydicom(valid_files: list[RealFile]) ->
         theirs = dcmread(file.path, stop_before_pixels=True)
         for field, keyword in TEXT_KEYS.items():
             expected = str(theirs.get(keyword) or "").rstrip("=")  # pydicom drops empty component groups
+            if keyword.endswith(("Date", "Time")):  # some are as ACR-NEMA had them
+                expected = expected.replace("." if keyword.endswith("Date") else ":", "")
             assert getattr(header, field).rstrip("=") == expected, (file.path.name, keyword)
         for field, keyword in INTEGER_KEYS.items():
             value = theirs.get(keyword)

@@ -1,0 +1,131 @@
+"""Answers of a query as data sets, written without building any: PS3.4 C.4.1.1.3.2.
+
+A query asks for the same elements in each of its answers, so their heads are made once, and an element that comes again
+(a date, a modality) is taken from a table. Twenty thousand answers a second are wanted of one thread.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.dicom.charset import UTF_8, text_encoder
+from gateway.dicom.elements import NUMBERS, PLAIN, SPECIFIC_CHARACTER_SET, TEXT
+from gateway.dicom.encoding import ITEM, Encoding
+
+REMEMBERED = 1024  # encoded elements a key; some 30 bytes each
+
+_WRITABLE = TEXT | PLAIN | frozenset(NUMBERS) | {"SQ"}
+_Text = Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of a sequence: its elements in the order of their tags."""
+
+    elements: tuple[tuple[int, str, Value], ...]
+
+
+Value = str | tuple[Item, ...]
+"""A value as text, several with backslashes between them, numbers in decimal; or the items of a sequence."""
+
+
+def is_writable(vr: str) -> bool:
+    """Whether a value of this VR can be written here: bulk data cannot."""
+    return vr in _WRITABLE
+
+
+class AnswerEncoder:
+    """Encodes the answers to one query: `keys` are tag and VR of each element, in the order of their tags.
+
+    `always_utf_8`: whether an answer beyond ASCII ignores the character set of the object.
+    """
+
+    def __init__(self, keys: Sequence[tuple[int, str]], encoding: Encoding, *, always_utf_8: bool = False) -> None:
+        self._encoding = encoding
+        self._always_utf_8 = always_utf_8
+        self._keys = tuple(keys)
+        self._tables: tuple[dict[str, bytes], ...] = tuple({} for _ in keys)
+
+    def encode(self, values: Sequence[Value], character_set: str) -> bytes:
+        """One answer. `character_set` is the object's Specific Character Set.
+
+        It is named where it was used; text that it does not have, or should not be written in it, goes as UTF-8.
+        """
+        try:
+            return self._ascii(values)
+        except UnicodeEncodeError:
+            pass
+        if not self._always_utf_8 and character_set:
+            try:
+                return self._in_character_set(values, character_set)
+            except UnicodeEncodeError:
+                pass
+        return self._in_character_set(values, UTF_8)
+
+    def _ascii(self, values: Sequence[Value]) -> bytes:
+        parts = []
+        for key, table, value in zip(self._keys, self._tables, values, strict=True):
+            if value.__class__ is str:
+                encoded = table.get(value)
+                if encoded is None:
+                    encoded = _element(key, value, self._encoding, _to_ascii)
+                    if len(table) < REMEMBERED:
+                        table[value] = encoded
+                parts.append(encoded)
+            else:
+                parts.append(_element(key, value, self._encoding, _to_ascii))
+        return b"".join(parts)
+
+    def _in_character_set(self, values: Sequence[Value], character_set: str) -> bytes:
+        to_bytes = text_encoder(character_set).encode
+        named = _element((SPECIFIC_CHARACTER_SET, "CS"), character_set, self._encoding, _to_ascii)
+        elements = (
+            _element(key, value, self._encoding, to_bytes) for key, value in zip(self._keys, values, strict=True)
+        )
+        return named + b"".join(elements)
+
+
+def encode_keys(elements: Iterable[tuple[int, str, Value]], encoding: Encoding, character_set: str = "") -> bytes:
+    """An identifier for a request. Text beyond ASCII goes in `character_set`, or in UTF-8 where none is given."""
+    rows = tuple(elements)
+    encoder = AnswerEncoder([(tag, vr) for tag, vr, _ in rows], encoding)
+    return encoder.encode([value for _, _, value in rows], character_set)
+
+
+def _to_ascii(text: str) -> bytes:
+    return text.encode("ascii")
+
+
+def _element(key: tuple[int, str], value: Value, encoding: Encoding, to_bytes: _Text) -> bytes:
+    tag, vr = key
+    content = _content(vr, value, encoding, to_bytes) if isinstance(value, str) else _items(value, encoding, to_bytes)
+    return encoding.head(tag, vr.encode("ascii"), len(content)) + content
+
+
+def _content(vr: str, value: str, encoding: Encoding, to_bytes: _Text) -> bytes:
+    if vr in NUMBERS:
+        return _numbers(vr, value, encoding)
+    content = to_bytes(value) if vr in TEXT else _to_ascii(value.encode("ascii", "replace").decode("ascii"))
+    if len(content) % 2:
+        content += b"\0" if vr == "UI" else b" "
+    return content
+
+
+def _numbers(vr: str, value: str, encoding: Encoding) -> bytes:
+    """Decimal text to binary; AT as `(gggg,eeee)`."""
+    form = (">" if encoding.big_endian else "<") + NUMBERS[vr]
+    parts = [part for part in value.split("\\") if part]
+    if vr == "AT":
+        return b"".join(struct.pack(form, int(part[1:5], 16), int(part[6:10], 16)) for part in parts)
+    number = float if vr in ("FL", "FD") else int
+    return b"".join(struct.pack(form, number(part)) for part in parts)
+
+
+def _items(items: Iterable[Item], encoding: Encoding, to_bytes: _Text) -> bytes:
+    encoded = []
+    for item in items:
+        content = b"".join(_element((tag, vr), value, encoding, to_bytes) for tag, vr, value in item.elements)
+        encoded.append(encoding.head(ITEM, b"", len(content)) + content)
+    return b"".join(encoded)

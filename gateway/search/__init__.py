@@ -1,0 +1,1 @@
+"""Queries by keys: planned against the index, completed from kept headers, answered in batches."""
