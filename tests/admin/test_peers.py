@@ -8,6 +8,7 @@ import pytest
 
 from gateway.admin import peers
 from gateway.admin.context import Context
+from gateway.app.services import service_classes
 from gateway.db import peers as table
 from gateway.model.errors import UsageError
 from gateway.model.peer import OFFERED_SERVICES, Peer, Service
@@ -20,15 +21,16 @@ def test_a_peer_may_everything_that_there_is(context: Context) -> None:
 
 
 @pytest.mark.parametrize("service", sorted(OFFERED_SERVICES))
-def test_every_service_that_may_be_allowed_is_offered(service: Service) -> None:
+def test_every_service_that_may_be_allowed_is_offered(service: Service, context: Context) -> None:
+    classes = (verification(), storage(), *service_classes(context))
     peer = Peer(1, "pacs", "PACS", services=frozenset({service}))
-    assert allowed(peer, (verification(), storage()))
-    assert not allowed(replace(peer, services=frozenset()), (verification(), storage()))
+    assert allowed(peer, classes)
+    assert not allowed(replace(peer, services=frozenset()), classes)
 
 
 def test_a_service_that_is_not_there_is_refused_by_name(context: Context) -> None:
-    with pytest.raises(UsageError, match="no service find, get to allow; it has echo, store"):
-        peers.add(context, "pacs", "PACS", "10.0.0.5", 104, services=(Service.STORE, Service.GET, Service.FIND))
+    with pytest.raises(UsageError, match="no service commit to allow; it has echo, find, store"):
+        peers.add(context, "pacs", "PACS", "10.0.0.5", 104, services=(Service.STORE, Service.COMMIT, Service.FIND))
     peers.add(context, "pacs", "PACS", "10.0.0.5", 104)
     with pytest.raises(UsageError, match="no service move"):
         peers.set_(context, "pacs", {"services": ["move"]})
