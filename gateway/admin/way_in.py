@@ -27,6 +27,8 @@ from gateway.store.protocol import ObjectStore
 
 # No step of a reconstruction gains from more.
 MOST_THREADS = 4
+# Folder in the home for machine code of the reconstruction; it may be deleted at any time.
+_KERNEL_CACHE = "kernels"
 
 Triggers = Callable[[], frozenset[Trigger]]
 
@@ -58,7 +60,7 @@ def build_way_in(
         committed=requested,
     )
     door = Door(store, recorder, default_issuer=settings.dicom.default_issuer)
-    sandbox = Sandbox(sandbox_settings(settings))
+    sandbox = Sandbox(sandbox_settings(settings, home))
     inspect = partial(inspect_file, sandbox)
     at_once = partial(requested, 0.0)
     reserve = settings.store.reserve
@@ -67,11 +69,13 @@ def build_way_in(
     return WayIn(door, scans, sandbox, reconstructor)
 
 
-def sandbox_settings(settings: Settings) -> SandboxSettings:
-    """The limits of one reconstruction."""
+def sandbox_settings(settings: Settings, home: Path | None = None) -> SandboxSettings:
+    """The limits of one reconstruction. `home` keeps compiled kernels where the package's own folder cannot."""
     recon = settings.recon
     threads = min(os.cpu_count() or 1, MOST_THREADS)
-    return SandboxSettings(recon.memory_limit, recon.time_limit, threads)
+    beside_package = os.access(Path(__file__).parent, os.W_OK)
+    cache = None if home is None or beside_package else home / _KERNEL_CACHE
+    return SandboxSettings(recon.memory_limit, recon.time_limit, threads, kernel_cache=cache)
 
 
 def _quiet_times(settings: Settings) -> QuietTimes:

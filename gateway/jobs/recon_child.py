@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -34,7 +35,7 @@ from gateway.jobs.recon_task import (
 )
 from gateway.model.errors import GatewayError, LimitHit, MalformedData, NodeFault, Unsupported
 from gateway.model.mrd import Acquisition, Image, ScanHeader
-from gateway.recon import pipeline, registry
+from gateway.recon import kernels, pipeline, registry
 from gateway.recon.registry import AUTO
 from gateway.recon.resources import Resources
 from gateway.recon.survey import surveyed
@@ -57,13 +58,23 @@ def main() -> None:
     output = Output(_private_stdout())
     registry.methods()  # imports cost a second: paid before there is a task
     control = socket.socket(fileno=os.dup(_CONTROL))
+    _compile_until_called(control)
     data, descriptors, _, _ = socket.recv_fds(control, MAX_TASK, 1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if not data or not descriptors:
         return
     task = Task.from_json(data)
     _limit_memory(task.memory_limit)
     with suppress(BrokenPipeError):  # the node no longer listens
         perform(task, descriptors[0], control if task.live else None, output)
+
+
+def _compile_until_called(control: socket.socket) -> None:
+    """Make use of the time before there is a task: once there is one, machine code can no longer be kept on disk."""
+    for kernel in kernels.declared():
+        if select.select([control], [], [], 0)[0]:
+            return
+        kernel.compile()
 
 
 class Output:
@@ -233,13 +244,12 @@ class _Held:
 
 
 def _bind_to_parent(parent: int) -> None:
-    """Die with the node, give way to it, leave no file or core dump."""
+    """Die with the node, give way to it, leave no core dump."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the line above
         raise SystemExit(0)
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def _limit_memory(limit: int) -> None:

@@ -51,6 +51,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 class SandboxSettings:
     """Limits of one reconstruction: bytes, seconds without new raw data, threads.
 
+    `kernel_cache` is the folder for compiled kernels, None where they can be kept beside the package.
     `at_once` is how many scans of the store are reconstructed at a time; the others wait for their turn. A live scan
     does not wait, for its client does not.
     """
@@ -59,6 +60,7 @@ class SandboxSettings:
     time_limit_s: float = 3600.0
     threads: int = 2
     at_once: int = 1
+    kernel_cache: Path | None = None
 
 
 def never() -> bool:
@@ -145,6 +147,10 @@ class Sandbox:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment |= dict.fromkeys(_THREAD_VARIABLES, str(self.settings.threads))
+        # Threads that have nothing to do sleep: by default they would spin, and take the processor from the node.
+        environment["OMP_WAIT_POLICY"] = "passive"
+        if self.settings.kernel_cache is not None:
+            environment["NUMBA_CACHE_DIR"] = str(self.settings.kernel_cache)
         try:
             process = subprocess.Popen(
                 [*self._command, str(os.getpid())],

@@ -1,7 +1,8 @@
 """Compiled loops, for what NumPy would do in several passes over memory.
 
 A kernel is declared with its types and compiled when it is first called, never at import; the machine code is kept on
-disk. `compile_all` brings it there ahead of need: a reconstruction process may write no file once it has its task.
+disk, in NUMBA_CACHE_DIR or beside this package. A reconstruction process may write no file once it has its task, so
+that it compiles what `declared` lists while it waits for one.
 
 The same bytes on any number of threads: a parallel loop runs over whole rows or over tiles of a fixed size, so that
 no sum and no vector remainder depends on where one thread's share ends.
@@ -38,20 +39,32 @@ class Kernel:
     def __call__(self, *arguments: Any) -> Any:
         return (self._compiled or self.compile())(*arguments)
 
+    @property
+    def compiled(self) -> bool:
+        """Whether the machine code is there."""
+        return self._compiled is not None
+
     def compile(self) -> Callable[..., Any]:
         """The machine code: from disk, or compiled now."""
-        make = numba.njit(self._signature, cache=True, nogil=True, parallel=self._parallel, fastmath=_RELAXED)
-        self._compiled = make(self._function)
+        try:
+            self._compiled = self._made(cache=True)
+        except (OSError, RuntimeError):  # no folder that may be written to: compiled for this process alone
+            self._compiled = self._made(cache=False)
         return self._compiled
+
+    def _made(self, *, cache: bool) -> Callable[..., Any]:
+        make = numba.njit(self._signature, cache=cache, nogil=True, parallel=self._parallel, fastmath=_RELAXED)
+        made: Callable[..., Any] = make(self._function)
+        return made
 
 
 def kernel(signature: str, *, parallel: bool = True) -> Callable[[Callable[..., Any]], Kernel]:
     """Declare a kernel with these types."""
 
     def declare(function: Callable[..., Any]) -> Kernel:
-        declared = Kernel(function, signature, parallel=parallel)
-        _declared.append(declared)
-        return declared
+        made = Kernel(function, signature, parallel=parallel)
+        _declared.append(made)
+        return made
 
     return declare
 
@@ -62,11 +75,9 @@ def part(function: Callable[..., Any]) -> Callable[..., Any]:
     return declared
 
 
-def compile_all() -> int:
-    """Compile every kernel of the modules that are imported by now; how many they are."""
-    for declared in _declared:
-        declared.compile()
-    return len(_declared)
+def declared() -> tuple[Kernel, ...]:
+    """Every kernel of the modules that are imported by now."""
+    return tuple(_declared)
 
 
 def use_threads(workers: int) -> None:
