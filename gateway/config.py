@@ -101,6 +101,22 @@ class Executor(StrEnum):
     LOCAL = "local"
 
 
+class TlsClientAuth(StrEnum):
+    """Whether those who call over TLS must show a certificate of an authority in `dicom.tls_ca`."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class UserIdentity(StrEnum):
+    """What is done with the user that an association request names (PS3.7 D.3.3.7)."""
+
+    IGNORE = "ignore"
+    ACCEPT = "accept"
+    REQUIRE = "require"
+
+
 class LogFormat(StrEnum):
     """`auto` is console on a terminal and json elsewhere."""
 
@@ -168,6 +184,38 @@ class DicomSettings(Section):
         default=True,
         description="take storage classes that this edition does not know, private ones and those of later editions",
     )
+    user_identity: UserIdentity = Field(
+        default=UserIdentity.IGNORE,
+        description="users named by callers: ignore, accept (those of gateway users add alone), or require one",
+    )
+    tls_cert: Path | None = Field(
+        default=None,
+        examples=["tls/cert.pem"],
+        description="our certificate with its chain, PEM; with it the node also listens on tls_port",
+    )
+    tls_key: Path | None = Field(
+        default=None, examples=["tls/key.pem"], description="its key, PEM without a passphrase"
+    )
+    tls_ca: Path | None = Field(
+        default=None,
+        examples=["tls/ca.pem"],
+        description="authorities whose certificates are trusted, PEM; unset: those of the system, for peers we call",
+    )
+    tls_port: Port = Field(default=2762, description="TCP port for DICOM over TLS, beside port; 0 takes a free one")
+    tls_client_auth: TlsClientAuth = Field(
+        default=TlsClientAuth.REQUIRED,
+        description="certificates of those who call over TLS: required, optional or none",
+    )
+
+    @check(mode="after")
+    def _tls_whole(self) -> DicomSettings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key are set both or neither")
+        if self.tls_cert and self.tls_ca is None and self.tls_client_auth is not TlsClientAuth.NONE:
+            raise ValueError(
+                'tls_ca says whose certificates are taken from callers; without it set tls_client_auth = "none"'
+            )
+        return self
 
     @property
     def accepts_any(self) -> bool:

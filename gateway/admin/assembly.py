@@ -21,6 +21,7 @@ from gateway.store.filesystem import FilesystemStore
 
 if TYPE_CHECKING:
     from gateway.admin.way_in import Triggers, WayIn
+    from gateway.net.tls import Credentials
 
 
 def assemble(
@@ -38,7 +39,7 @@ def assemble(
 
         return build_way_in(settings, home, database, store, triggers, requested)
 
-    return Context(home, settings, database, store, Once(make))
+    return Context(home, settings, database, store, Once(make), Once(lambda: _credentials(settings, home)))
 
 
 @contextmanager
@@ -60,6 +61,14 @@ def triggers_of(database: Database) -> frozenset[Trigger]:
     """The triggers that an enabled rule has."""
     with database.read() as connection:
         return rules.triggers_in_use(connection)
+
+
+def _credentials(settings: Settings, home: Path) -> Credentials:
+    from gateway.net.tls import ClientAuth, Credentials, TlsFiles
+
+    dicom = settings.dicom
+    certificate, key, authorities = (path and home / path for path in (dicom.tls_cert, dicom.tls_key, dicom.tls_ca))
+    return Credentials(TlsFiles(certificate, key, authorities, ClientAuth(dicom.tls_client_auth)))
 
 
 def _nobody(_: float) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.ingest.scans import ScanIntake
     from gateway.jobs.reconstruct import Reconstructor
     from gateway.jobs.sandbox import Sandbox
+    from gateway.net.tls import Credentials
+    from gateway.scu.calling import Calling
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Live(Protocol):
 class Context:
     """The first argument of every operation. `live` is None when no node runs on this home.
 
-    The way in is made when a part of it is first asked for.
+    The way in, and what TLS needs, are made when they are first asked for.
     """
 
     home: Path
@@ -73,6 +75,7 @@ class Context:
     database: Database
     store: ObjectStore
     way_in: Once[WayIn]
+    credentials: Once[Credentials]
     live: Live | None = None
     report: Report = silent
 
@@ -95,6 +98,14 @@ class Context:
     def reconstructor(self) -> Reconstructor:
         """What makes objects of raw data."""
         return self.way_in().reconstructor
+
+    @property
+    def calling(self) -> Calling:
+        """How this node calls its peers."""
+        from gateway.scu.calling import Calling  # what speaks to the network, which few operations need
+
+        dicom = self.settings.dicom
+        return Calling(dicom.ae_title, dicom.max_pdu, self.credentials)
 
     def close_way_in(self) -> None:
         """End what the way in has started, if it was needed."""

@@ -29,6 +29,7 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "send": ("progress", "queue"),
     "status": ("acknowledge", "report"),
     "studies": ("delete", "files", "list_", "plan_deletion", "show"),
+    "users": ("add", "list_", "passwd", "remove"),
 }
 _PLACES: Mapping[str, tuple[str, str]] = {
     f"{module}.{function.rstrip('_')}": (f"gateway.admin.{module}", function)

@@ -24,6 +24,10 @@ _FIELDS: Mapping[str, Any] = {
     "also_aets": tuple,
     "services": lambda value: _offered(map(Service, value)),
     "max_associations": int,
+    "tls": bool,
+    "tls_name": lambda value: value or None,
+    "tls_fingerprint": lambda value: _fingerprint(value) if value else None,
+    "require_user": bool,
 }
 
 
@@ -37,6 +41,7 @@ class PeerLine:
     networks: tuple[str, ...]
     services: tuple[str, ...]
     max_associations: int
+    tls: bool
     paused: bool
     waiting: int
     failed: int
@@ -63,6 +68,10 @@ def add(
     also_aets: tuple[str, ...] = (),
     services: tuple[Service, ...] | None = None,
     max_associations: int = 1,
+    tls: bool = False,
+    tls_name: str | None = None,
+    tls_fingerprint: str | None = None,
+    require_user: bool = False,
 ) -> Peer:
     """Add a peer. Raises `UsageError` that names the field that is wrong."""
     peer = Peer(
@@ -76,6 +85,10 @@ def add(
         also_aets=also_aets,
         services=DEFAULT_SERVICES if services is None else _offered(services),
         max_associations=max_associations,
+        tls=tls,
+        tls_name=tls_name or None,
+        tls_fingerprint=_fingerprint(tls_fingerprint) if tls_fingerprint else None,
+        require_user=require_user,
     )
     added = context.database.write(lambda connection: table.add(connection, peer))
     context.changed()
@@ -150,24 +163,17 @@ def resume(context: Context, name: str) -> Peer:
 
 def echo(context: Context, name: str) -> Echoed:
     """A C-ECHO to a peer, under the title that this node uses towards it."""
-    # What speaks to the network, which no other operation here loads.
-    from gateway.scu.association import Destination
-    from gateway.scu.echo import verify
+    from gateway.scu.echo import verify  # what speaks to the network, which no other operation here loads
 
-    peer = show(context, name)
-    if not peer.sendable:
-        raise UsageError(
-            f"{name} only sends to us: it has no address; gateway peers set {name} --address AET@HOST:PORT"
-        )
-    destination = Destination(
-        host=peer.host or "",
-        port=peer.port or 0,
-        called_ae_title=peer.ae_title,
-        calling_ae_title=peer.calling_aet or context.settings.dicom.ae_title,
-    )
+    destination = context.calling.destination(show(context, name))
     began = time.perf_counter()
     answered_s = verify(destination)
     return Echoed(name, 1000 * (time.perf_counter() - began), 1000 * answered_s)
+
+
+def _fingerprint(text: str) -> str:
+    """As `openssl x509 -fingerprint -sha256` writes it, or without the colons."""
+    return text.rpartition("=")[2].replace(":", "").strip().lower()
 
 
 def _offered(services: Iterable[Service]) -> frozenset[Service]:
@@ -192,6 +198,7 @@ def _line(peer: Peer, summary: deliveries.PeerSummary) -> PeerLine:
         networks=peer.networks,
         services=tuple(sorted(peer.services)),
         max_associations=peer.max_associations,
+        tls=peer.tls,
         paused=peer.paused,
         waiting=summary.waiting,
         failed=summary.failed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from gateway.admin.context import Context, LiveStatus
@@ -19,6 +19,7 @@ from gateway.db import counters, deliveries, findings, jobs, peers, scans
 from gateway.db.connection import Connection
 from gateway.db.refusals import Refusal, refusals
 from gateway.jobs.store_status import MAX_ATTEMPTS
+from gateway.model.errors import UsageError
 from gateway.model.peer import Peer
 from gateway.model.routing import HELD_FINDING, UNMATCHED_COUNTER
 from gateway.model.work import DeliveryState, Job, JobKind, JobState, RawScan
@@ -40,6 +41,10 @@ FINDINGS: Mapping[str, str] = {
     "object-not-kept": "objects that could not be kept; their senders were told, and have them still",
     "object-unreadable": "an object that the store does not give back; look with gateway db verify",
 }
+
+
+# A certificate that ends sooner than this is worth a warning: authorities take days, and modalities weeks.
+EXPIRY_WARNING = timedelta(days=30)
 
 
 class Severity(StrEnum):
@@ -95,6 +100,15 @@ class Facts:
     findings: tuple[findings.Finding, ...]
     failed_scans: tuple[RawScan, ...]
     unmatched: int
+    tls: Tls | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """`fault`: why the files as they are cannot be used; `not_after`: when the certificate in use ends."""
+
+    fault: str
+    not_after: datetime | None
 
 
 def report(context: Context) -> StatusReport:
@@ -144,6 +158,7 @@ def _facts(context: Context) -> Facts:
             findings=tuple(findings.listing(connection)),
             failed_scans=tuple(scans.failed(connection)),
             unmatched=counters.get(connection, UNMATCHED_COUNTER),
+            tls=_tls_facts(context),
         )
 
 
@@ -154,6 +169,37 @@ def _node_runs(facts: Facts) -> Iterator[Problem]:
         )
     elif facts.live.draining:
         yield Problem(Severity.WARNING, "the node is ending: it takes nothing new")
+
+
+def _tls_facts(context: Context) -> Tls | None:
+    """None where TLS is not set up, so that nothing of it is loaded."""
+    if context.settings.dicom.tls_cert is None and context.credentials.made is None:
+        return None
+    try:
+        credentials = context.credentials()
+    except UsageError as error:
+        return Tls(str(error), None)
+    return Tls(credentials.fault, credentials.not_after)
+
+
+def _tls(facts: Facts) -> Iterator[Problem]:
+    if facts.tls is None:
+        return
+    if facts.tls.fault:
+        keeps = () if facts.tls.not_after is None else ("the certificate that was read before is still in use",)
+        yield Problem(Severity.WARNING, f"TLS: {facts.tls.fault}", keeps)
+    ends = facts.tls.not_after
+    if ends is not None and ends <= datetime.now(UTC):
+        yield Problem(
+            Severity.CRITICAL, f"our TLS certificate (dicom.tls_cert) ended at {_moment(ends)}: peers refuse it"
+        )
+    elif ends is not None and ends <= datetime.now(UTC) + EXPIRY_WARNING:
+        days = (ends - datetime.now(UTC)).days
+        yield Problem(
+            Severity.WARNING,
+            f"our TLS certificate (dicom.tls_cert) ends in {counted(days, 'day')}",
+            ("replace dicom.tls_cert and dicom.tls_key; the node reads them by itself",),
+        )
 
 
 def _space(facts: Facts) -> Iterator[Problem]:
@@ -274,6 +320,7 @@ def _unmatched(facts: Facts) -> Iterator[Problem]:
 CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _node_runs,
     _space,
+    _tls,
     _destinations,
     _jobs,
     _scans,

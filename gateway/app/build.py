@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import Flag, auto
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from gateway.app.handlers import handlers
 from gateway.app.node import BoundListener, Node, Parts
 from gateway.app.services import service_classes
 from gateway.config import Settings
-from gateway.db import jobs, peers, waits
+from gateway.db import jobs, peers, users, waits
 from gateway.db.connection import Connection
 from gateway.db.engine import Database
 from gateway.jobs import backoff, sweep
@@ -23,8 +24,12 @@ from gateway.jobs.worker import LEASE_S, Worker
 from gateway.model.errors import NodeFault, UsageError
 from gateway.model.peer import Peer
 from gateway.model.routing import Trigger
-from gateway.scp.dicom import DicomScp
+from gateway.model.user import User
+from gateway.net.tls import Credentials
+from gateway.scp.dicom import DicomScp, Security
+from gateway.scp.identity import IdentityCheck, IdentityMode
 from gateway.scp.mrd import MrdScp, MrdScpSettings
+from gateway.scp.registry import AssociationRegistry
 from gateway.scp.settings import AccessMode, ScpSettings
 
 
@@ -60,7 +65,7 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
         bell = Bell()
         context = assemble(settings, home, database, triggers=triggers, requested=bell.ring)
         worker = _worker(context, bell) if Part.WORK in part else None
-        listeners = (_dicom(context, known_peers), _mrd(context)) if Part.LISTEN in part else ()
+        listeners = (*_dicom(context, known_peers), _mrd(context)) if Part.LISTEN in part else ()
         undo.pop_all()
     return Node(context, Parts(lock, listeners, worker, (known_peers, triggers)))
 
@@ -81,7 +86,8 @@ def _bound_waits(connection: Connection, settings: Settings) -> None:
     waits.bound(connection, job_s=longest_s, lease_s=LEASE_S, delivery_s=backoff.CEILING_S)
 
 
-def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> BoundListener:
+def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> tuple[BoundListener, ...]:
+    """The plain listener, and beside it the one for TLS where there is a certificate; their limits are common."""
     dicom = context.settings.dicom
     told = ScpSettings(
         ae_title=dicom.ae_title,
@@ -92,11 +98,22 @@ def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> BoundListener:
         max_pdu=dicom.max_pdu,
         accept_unknown=dicom.accept_unknown,
     )
-    try:
-        scp = DicomScp(told, context.door, known_peers, service_classes(context))
-    except OSError as error:
-        raise _unbound("dicom", dicom.host, dicom.port, error) from error
-    return BoundListener("DICOM", f"as {dicom.ae_title}", scp, lambda: len(scp.associations))
+    classes = service_classes(context)
+    identity = IdentityCheck(IdentityMode(dicom.user_identity), lambda name: _find_user(context.database, name))
+    registry = AssociationRegistry(max_per_peer=told.max_associations_per_peer, max_in_all=told.max_associations)
+
+    def listener(name: str, settings: ScpSettings, credentials: Credentials | None) -> BoundListener:
+        security = Security(credentials, identity)
+        try:
+            scp = DicomScp(settings, context.door, known_peers, classes, security=security, registry=registry)
+        except OSError as error:
+            raise _unbound("dicom", "tls_port" if credentials else "port", settings, error) from error
+        return BoundListener(name, f"as {dicom.ae_title}", scp, lambda: len(scp.associations))
+
+    plain = listener("DICOM", told, None)
+    if dicom.tls_cert is None:
+        return (plain,)
+    return plain, listener("DICOM over TLS", replace(told, port=dicom.tls_port), context.credentials())
 
 
 def _mrd(context: Context) -> BoundListener:
@@ -105,15 +122,20 @@ def _mrd(context: Context) -> BoundListener:
     try:
         scp = MrdScp(told, context.scans, context.reconstructor)
     except OSError as error:
-        raise _unbound("mrd", mrd.host, mrd.port, error) from error
+        raise _unbound("mrd", "port", told, error) from error
     return BoundListener("MRD", "raw scans", scp, lambda: scp.connections)
 
 
-def _unbound(section: str, host: str, port: int, error: OSError) -> NodeFault:
+def _unbound(section: str, key: str, wanted: ScpSettings | MrdScpSettings, error: OSError) -> NodeFault:
     return NodeFault(
-        f"cannot listen on {host}:{port}: {error.strerror or error};"
-        f" set {section}.host and {section}.port, or end what listens there"
+        f"cannot listen on {wanted.host}:{wanted.port}: {error.strerror or error};"
+        f" set {section}.host and {section}.{key}, or end what listens there"
     )
+
+
+def _find_user(database: Database, name: str) -> User | None:
+    with database.read() as connection:
+        return users.find(connection, name)
 
 
 def _read_peers(database: Database) -> list[Peer]:

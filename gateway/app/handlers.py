@@ -15,10 +15,10 @@ from gateway.model.work import JobKind
 
 def handlers(context: Context) -> Mapping[JobKind, Handler]:
     """A handler for each kind of job that this node does."""
-    database, store, dicom = context.database, context.store, context.settings.dicom
+    database, store = context.database, context.store
     return {
         JobKind.ROUTE: RouteHandler(database),
-        JobKind.FORWARD: ForwardHandler(database, store, connector(dicom.ae_title, dicom.max_pdu)),
+        JobKind.FORWARD: ForwardHandler(database, store, connector(context.calling)),
         JobKind.RECONSTRUCT: ReconstructHandler(context.reconstructor),
         JobKind.SWEEP: SweepHandler(database, store),
     }

@@ -30,6 +30,7 @@ from gateway.cli import (
     scans,
     send,
     studies,
+    users,
 )
 from gateway.cli.invocation import HOME_VARIABLE, Invocation, default_home
 from gateway.model.errors import GatewayError, UsageError
@@ -49,6 +50,7 @@ app = typer.Typer(
 for module in (node, imports, send, backup, conformance):
     module.register(app)
 app.add_typer(peers.app, name="peers")
+app.add_typer(users.app, name="users")
 app.add_typer(rules.app, name="rules")
 app.add_typer(studies.app, name="studies")
 app.add_typer(scans.app, name="scans")

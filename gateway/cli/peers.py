@@ -24,6 +24,7 @@ COLUMNS = (
     Column("address", "ADDRESS"),
     Column("networks", "FROM"),
     Column("services", "MAY"),
+    Column("tls", "TLS"),
     Column("paused", "PAUSED"),
     Column("waiting", "WAITING"),
     Column("failed", "FAILED"),
@@ -47,6 +48,23 @@ AlsoAets = Annotated[
 Allow = Annotated[
     str | None,
     typer.Option(metavar="LIST", help=f"What it may ask of us, with commas between: {_OFFERED}."),
+]
+Tls = Annotated[
+    bool | None, typer.Option("--tls/--no-tls", help="Open our associations to it over TLS; see dicom.tls_ca.")
+]
+TlsName = Annotated[
+    str | None,
+    typer.Option(
+        "--tls-name", metavar="NAME", help="Name that its certificate must have, when we call it and when it calls."
+    ),
+]
+TlsFingerprint = Annotated[
+    str | None,
+    typer.Option("--tls-fingerprint", metavar="HEX", help="SHA-256 of the one certificate it may show, either way."),
+]
+RequireUser = Annotated[
+    bool | None,
+    typer.Option("--require-user/--no-require-user", help="It must name a user of gateway users when it calls us."),
 ]
 MaxAssociations = Annotated[
     int | None, typer.Option("--max-associations", min=1, max=32, help="Associations that we open to it at a time.")
@@ -82,6 +100,10 @@ def add(
     also_aets: AlsoAets = None,
     allow: Allow = None,
     max_associations: MaxAssociations = None,
+    tls: Tls = None,
+    tls_name: TlsName = None,
+    tls_fingerprint: TlsFingerprint = None,
+    require_user: RequireUser = None,
 ) -> None:
     """Add a peer.
 
@@ -94,6 +116,7 @@ def add(
             "a peer without HOST:PORT only sends to us: say from where, --from CIDR", param_hint="--from"
         )
     changes = _changes(where, networks, calling_aet, also_aets, allow, max_associations)
+    changes |= _security(tls, tls_name, tls_fingerprint, require_user)
     peer = call(ctx, "peers.add", name=name, **changes)
     say(f"added {peer['name']}" + ("; try: gateway peers echo " + peer["name"] if peer["host"] else ""))
 
@@ -121,10 +144,15 @@ def set_(
     also_aets: AlsoAets = None,
     allow: Allow = None,
     max_associations: MaxAssociations = None,
+    tls: Tls = None,
+    tls_name: TlsName = None,
+    tls_fingerprint: TlsFingerprint = None,
+    require_user: RequireUser = None,
 ) -> None:
     """Change a peer; what is not named stays. An empty text takes a value away: --calling-aet ""."""
     where = parse_address(address) if address is not None else None
     changes = _changes(where, networks, calling_aet, also_aets, allow, max_associations)
+    changes |= _security(tls, tls_name, tls_fingerprint, require_user)
     if not changes:
         raise typer.BadParameter("nothing to change: name an option")
     call(ctx, "peers.set", name=name, changes=changes)
@@ -195,6 +223,13 @@ def _changes(
         given |= {"ae_title": address.ae_title, "host": address.host, "port": address.port}
     keep = {"host", "port"} if address is not None else set()
     return {name: value for name, value in given.items() if value is not None or name in keep}
+
+
+def _security(
+    tls: bool | None, tls_name: str | None, tls_fingerprint: str | None, require_user: bool | None
+) -> dict[str, Any]:
+    given = {"tls": tls, "tls_name": tls_name, "tls_fingerprint": tls_fingerprint, "require_user": require_user}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _without_empty(items: list[str] | None) -> list[str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy import insert as sql_insert
 
 from gateway.db import clock, jobs
 from gateway.db.tables import deliveries, peers
-from gateway.model.errors import NotFoundError, Unsupported, UsageError
+from gateway.model.errors import NotFoundError, UsageError
 from gateway.model.peer import Peer, Service
 from gateway.model.work import DeliveryState, JobKind
 
@@ -25,6 +26,7 @@ MAX_HOST_LENGTH = 255  # RFC 1123, 2.1
 MAX_AE_TITLE_LENGTH = 16  # PS3.5 table 6.2-1, VR AE
 # More gain nothing on one link, and each holds a thread and a file descriptor on both sides.
 MAX_ASSOCIATIONS = 32
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
 def forward_key(peer_id: int) -> str:
@@ -40,7 +42,7 @@ def request_forward(conn: Connection, peer_id: int) -> int:
 def add(conn: Connection, peer: Peer) -> Peer:
     """Keep a new peer and return it with the id that the database gives.
 
-    UsageError names a field that is wrong; Unsupported for TLS.
+    UsageError names a field that is wrong.
     """
     _check(peer)
     _refuse_taken(conn, peer.name)
@@ -151,8 +153,7 @@ def _check(peer: Peer) -> None:
         raise UsageError(f"max-associations is from 1 to {MAX_ASSOCIATIONS}")
     for network in peer.networks:
         _check_network(network)
-    if peer.tls:
-        raise Unsupported("this version cannot speak TLS to a peer, and would send in the clear")
+    _check_certificate(peer)
 
 
 def _check_ae_title(title: str) -> None:
@@ -161,6 +162,15 @@ def _check_ae_title(title: str) -> None:
         raise UsageError(
             f"AE title {title!r}: 1 to {MAX_AE_TITLE_LENGTH} ASCII characters, no backslash, no space around it"
         )
+
+
+def _check_certificate(peer: Peer) -> None:
+    if peer.tls and peer.host is None:
+        raise UsageError("TLS is for associations that we open: the peer needs a host and a port")
+    if peer.tls_name is not None and not 0 < len(peer.tls_name) <= MAX_HOST_LENGTH:
+        raise UsageError(f"a certificate's name has 1 to {MAX_HOST_LENGTH} characters")
+    if peer.tls_fingerprint is not None and _FINGERPRINT.fullmatch(peer.tls_fingerprint) is None:
+        raise UsageError("a certificate's fingerprint is its SHA-256, 64 hexadecimal digits")
 
 
 def _check_network(network: str) -> None:
@@ -182,6 +192,9 @@ def _columns(peer: Peer) -> dict[str, Any]:
         "services": sorted(peer.services),
         "max_associations": peer.max_associations,
         "tls": peer.tls,
+        "tls_name": peer.tls_name,
+        "tls_fingerprint": peer.tls_fingerprint,
+        "require_user": peer.require_user,
         "commitment": peer.commitment,
         "paused": peer.paused,
     }
@@ -200,6 +213,9 @@ def _peer(row: Row[Any]) -> Peer:
         services=frozenset(Service(name) for name in row.services),
         max_associations=row.max_associations,
         tls=row.tls,
+        tls_name=row.tls_name,
+        tls_fingerprint=row.tls_fingerprint,
+        require_user=row.require_user,
         commitment=row.commitment,
         paused=row.paused,
     )

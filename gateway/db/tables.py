@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -237,10 +238,25 @@ peers = Table(
     Column("services", JSON, nullable=False),
     Column("max_associations", Integer, nullable=False),
     Column("tls", Boolean, nullable=False),
+    Column("tls_name", Text),
+    Column("tls_fingerprint", String(64)),
+    Column("require_user", Boolean, nullable=False, server_default=false()),
     Column("commitment", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False),
     # A removed peer stays as a tombstone under another name: the ledger refers to it, and its id is never used again.
     Column("removed_at", BigInteger),
+)
+
+# Who may be named in an association request; the passcode as scrypt leaves it, or none.
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("salt", LargeBinary),
+    Column("digest", LargeBinary),
+    Column("cost", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
 )
 
 rules = Table(

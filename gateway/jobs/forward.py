@@ -30,7 +30,7 @@ from gateway.jobs.sending import Answered, Broken, Event, Session, Unreadable, s
 from gateway.jobs.store_status import MAX_ATTEMPTS, Verdict, verdict_of
 from gateway.model.peer import Peer
 from gateway.model.work import Delivery, Job
-from gateway.scu.association import Destination
+from gateway.scu.calling import Calling
 from gateway.scu.store import Kind, StoreSession
 from gateway.store.protocol import ObjectStore
 
@@ -44,13 +44,11 @@ UNREADABLE_FINDING = "object-unreadable"
 ConnectTo = Callable[[Peer, Sequence[Kind]], AbstractContextManager[Session]]
 
 
-def connector(ae_title: str, max_pdu: int) -> ConnectTo:
-    """Opens associations as this node: `ae_title` unless the peer is to be called under another one."""
+def connector(calling: Calling) -> ConnectTo:
+    """Opens associations as this node calls its peers."""
 
     def connect(peer: Peer, kinds: Sequence[Kind]) -> AbstractContextManager[Session]:
-        calling = peer.calling_aet or ae_title
-        destination = Destination(peer.host or "", peer.port or 0, peer.ae_title, calling, max_pdu=max_pdu)
-        return StoreSession(destination, kinds)
+        return StoreSession(calling.destination(peer), kinds)
 
     return connect
 

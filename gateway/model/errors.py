@@ -61,6 +61,10 @@ class ConnectionLost(PeerFault):
     """The transport connection ended in the middle of something."""
 
 
+class TlsFault(PeerFault):
+    """TLS was not agreed on, or the other side's certificate is not the one that it must be."""
+
+
 class AssociationRejected(PeerFault):
     """A-ASSOCIATE-RJ received: `result`, `source` and `reason` as in PS3.8 table 9-21."""
 

@@ -29,6 +29,9 @@ class Peer:
     `host` and `port` are None for a peer that only sends to us. `networks` are the CIDRs that it may connect from
     (empty: any address, matched by AE title alone). `calling_aet` is the title that we use towards it, if it is not
     our own. `also_aets` are further titles under which it may call us.
+
+    `tls`: our associations to it are secured. `tls_name` (a name in its certificate) and `tls_fingerprint` (SHA-256 of
+    it) bind its AE title to a certificate, in both directions. `require_user`: it has to name a user when it calls us.
     """
 
     id: int
@@ -42,6 +45,9 @@ class Peer:
     services: frozenset[Service] = DEFAULT_SERVICES
     max_associations: int = 1
     tls: bool = False
+    tls_name: str | None = None
+    tls_fingerprint: str | None = None
+    require_user: bool = False
     commitment: bool = False
     paused: bool = False
 

@@ -40,6 +40,8 @@ class Association:
         self._cancelled: set[int] = set()
         self.contexts = {context.id: context for context in contexts}
         self.waiting = False
+        self.messages_in = 0
+        self.messages_out = 0
 
     @property
     def address(self) -> str:
@@ -115,11 +117,12 @@ class Association:
         """
         max_length = self._connection.layer.permit_data()
         self._send_batches(message_fragments(context_id, encode_command(command), data_set, max_length))
+        self.messages_out += 1
 
     def send_each(self, context_id: int, command: Command, data_sets: Iterable[bytes]) -> None:
         """Send the same command with each of these data sets, in as few writes as they fill. Raises as `send` does."""
         max_length = self._connection.layer.permit_data()
-        self._send_batches(small_messages(context_id, encode_command(command), data_sets, max_length))
+        self._send_batches(small_messages(context_id, encode_command(command), self._counted(data_sets), max_length))
 
     def release(self) -> None:
         """Release the association and close; a collision is resolved as PS3.8 table 9-10 says."""
@@ -141,6 +144,11 @@ class Association:
     def interrupt(self) -> None:
         """From any thread: what the owner is waiting for raises ShuttingDown."""
         self._connection.interrupt()
+
+    def _counted(self, data_sets: Iterable[bytes]) -> Iterator[bytes]:
+        for data_set in data_sets:
+            self.messages_out += 1
+            yield data_set
 
     def _send_batches(self, batches: Iterable[list[Buffer]]) -> None:
         try:
@@ -200,6 +208,7 @@ class Association:
         self._deadline = self._connection.now() + self._connection.deadlines.progress_s
 
     def _on_known_context(self, message: Message) -> Message:
+        self.messages_in += 1
         if message.context_id not in self.contexts:
             raise ProtocolViolation(f"a message on presentation context {message.context_id}, which was not accepted")
         return message

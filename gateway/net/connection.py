@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.model.errors import AssociationAborted, ConnectionLost, PeerTimeout, ProtocolViolation, ShuttingDown
-from gateway.net.transport import Buffer, Transport
+from gateway.net.transport import Buffer, Secured, Transport
 from gateway.wire.fsm import Role, State
 from gateway.wire.pdu import Abort, AssociateAc, AssociateRj, AssociateRq, ReleaseRp, ReleaseRq
 from gateway.wire.upper_layer import Event, Fragment, ProviderAborted, TransportClosed, UpperLayer
@@ -37,10 +37,14 @@ class Deadlines:
 class Connection:
     """A transport with an upper layer on it; owns both."""
 
-    __slots__ = ("_transport", "deadlines", "layer")
+    __slots__ = ("_began", "_transport", "bytes_in", "bytes_out", "deadlines", "layer", "secured")
 
     def __init__(self, transport: Transport, role: Role, deadlines: Deadlines) -> None:
         self._transport = transport
+        self._began = transport.now()
+        self.secured: Secured | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
         self.layer = UpperLayer(role)
         self.deadlines = deadlines
 
@@ -52,6 +56,19 @@ class Connection:
     def now(self) -> float:
         """The clock that deadlines are measured by."""
         return self._transport.now()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the connection stood."""
+        return self.now() - self._began
+
+    def establish(self, deadline: float) -> None:
+        """The TLS handshake, where the transport has one; then the machine is told that the connection stands.
+
+        Raises TlsFault, ConnectionLost, PeerTimeout or ShuttingDown.
+        """
+        self.secured = self._transport.establish(deadline)
+        self.layer.transport_opened()
 
     def next_event(self, deadline: float) -> Indication:
         """Wait for what the peer says next.
@@ -77,10 +94,12 @@ class Connection:
         """Send what the machine has to say, in one write."""
         if output := self.layer.data_to_send():
             self._transport.send([output], self.now() + self.deadlines.progress_s)
+            self.bytes_out += len(output)
 
     def send(self, buffers: list[Buffer]) -> None:
         """Send PDUs that `UpperLayer.permit_data` allowed, in one write."""
         self._transport.send(buffers, self.now() + self.deadlines.progress_s)
+        self.bytes_out += sum(map(len, buffers))
 
     def interrupt(self) -> None:
         """From any thread: what the owner is waiting for raises ShuttingDown."""
@@ -105,6 +124,7 @@ class Connection:
         deadline = self.now() + self.deadlines.farewell_s
         if output := self.layer.data_to_send():
             self._transport.send_last(output, deadline)
+            self.bytes_out += len(output)
         while self.layer.state is State.AWAITING_CLOSE:
             if self.layer.next_event() is None:
                 self._read(deadline)
@@ -114,6 +134,7 @@ class Connection:
             raise ConnectionLost(f"{self.address} closed the connection")
         self.flush()
         count = self._transport.receive_into(self.layer.receive_buffer(), deadline)
+        self.bytes_in += count
         self.layer.received(count)
 
     def _expected(self, event: Event) -> Indication:

@@ -10,6 +10,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from gateway.model.errors import ConnectionLost, PeerTimeout, PeerUnreachable, ShuttingDown
 
@@ -20,6 +21,17 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 # What a peer still sends after our last word is read away in pieces of this size before the socket closes.
 _LINGER_BUFFER = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """What TLS says of a connection: version and cipher suite, and of the certificate that the peer showed, if any,
+    the fingerprint (SHA-256) and the names in it."""
+
+    version: str
+    cipher: str
+    fingerprint: str | None = None
+    names: tuple[str, ...] = ()
 
 
 def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
@@ -56,6 +68,11 @@ class Transport:
     def now(self) -> float:
         """The clock that deadlines are measured by, in seconds."""
         return self._clock()
+
+    def establish(self, deadline: float) -> Secured | None:
+        """What has to be agreed on before the first byte: nothing, where there is no TLS."""
+        del deadline
+        return None
 
     def receive_into(self, buffer: Buffer, deadline: float) -> int:
         """Read what is there, at least one byte, into `buffer`; 0 at the end of the stream.

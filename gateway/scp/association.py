@@ -14,15 +14,19 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from gateway.model.errors import NodeFault, PeerFault, ProtocolViolation
+from gateway.model.errors import NodeFault, PeerFault, ProtocolViolation, ShuttingDown
 from gateway.model.instance import Source
 from gateway.model.peer import Peer
 from gateway.net.association import Association
 from gateway.net.connection import Connection
+from gateway.net.ending import By, Ending, How, ending_of, log_ending, rejected
+from gateway.net.tls import Credentials
+from gateway.net.tls_transport import TlsTransport
 from gateway.net.transport import Transport
-from gateway.scp.access import Access, Refusal, check_access
+from gateway.scp.access import Access, Caller, Refusal, check_access
 from gateway.scp.dispatch import Dispatcher
 from gateway.scp.door import Door
+from gateway.scp.identity import IdentityCheck, Verdict
 from gateway.scp.offers import allowed, offers_for
 from gateway.scp.registry import AssociationRegistry
 from gateway.scp.service import AssociationState, ServiceClass, ServiceContext
@@ -34,20 +38,19 @@ from gateway.wire.pdu import AssociateAc, AssociateRq
 
 # A client that is refused unheard for want of room gets no longer than this to say whom it is.
 _REFUSAL_DEADLINE_S = 5.0
-# User names, with or without passcode (PS3.7 D.3.3.7.1): answered when a response is asked for. This node grants
-# access by AE title and network; who the user is changes nothing.
-_ANSWERABLE_IDENTITIES = frozenset({1, 2})
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What all sessions of one listener share."""
+    """What all sessions of one listener share. Without `credentials` there is no TLS."""
 
     settings: ScpSettings
     door: Door
     peers: Callable[[], Sequence[Peer]]
     registry: AssociationRegistry
     classes: tuple[ServiceClass, ...]
+    identity: IdentityCheck
+    credentials: Credentials | None = None
 
 
 class AcceptedAssociation:
@@ -55,8 +58,10 @@ class AcceptedAssociation:
 
     def __init__(self, sock: socket.socket, address: str, node: Node) -> None:
         self._node = node
-        self._connection = Connection(Transport(sock), Role.ACCEPTOR, node.settings.deadlines)
+        transport = TlsTransport(sock, node.credentials.server) if node.credentials else Transport(sock)
+        self._connection = Connection(transport, Role.ACCEPTOR, node.settings.deadlines)
         self._association: Association | None = None
+        self._state: AssociationState | None = None
         self._unheard = True
         self._number = node.registry.next_number()
         self._log: FilteringBoundLogger = structlog.get_logger().bind(association=self._number, address=address)
@@ -83,71 +88,97 @@ class AcceptedAssociation:
         """Reject the association as transient, whatever it is."""
         self._guarded(self._turn_away)
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[[], Ending]) -> None:
+        ending: Ending | None = None
+        fault: BaseException = ShuttingDown("the interpreter ends")
         try:
-            work()
-        except (PeerFault, NodeFault) as fault:
-            self._log.info("association.broken_off", fault=type(fault).__name__, error=str(fault))
-        except Exception:  # noqa: BLE001 - a mistake of ours ends this association and no other
+            ending = work()
+        except (PeerFault, NodeFault) as error:
+            fault = error
+        except Exception as error:  # noqa: BLE001 - a mistake of ours ends this association and no other
+            fault = error
             self._log.exception("association.failed")
         finally:
             self._connection.close()
             self._node.registry.leave(self._number)
+            self._log_end(ending or ending_of(fault, self._connection.layer))
 
-    def _turn_away(self) -> None:
-        self._connection.layer.transport_opened()
+    def _log_end(self, ending: Ending) -> None:
+        state = self._state
+        counts = {"instances": state.instances, "failures": state.failures} if state else {}
+        log_ending(self._log, ending, self._connection, self._association, role="acceptor", **counts)
+
+    def _turn_away(self) -> Ending:
         self._hear_request(_REFUSAL_DEADLINE_S)
-        self._reject(Refusal.CONGESTION if self._node.registry.draining else Refusal.LOCAL_LIMIT)
+        return self._reject(Refusal.CONGESTION if self._node.registry.draining else Refusal.LOCAL_LIMIT)
 
-    def _serve(self) -> None:
-        self._connection.layer.transport_opened()
+    def _serve(self) -> Ending:
         request = self._hear_request(self._node.settings.deadlines.association_s)
-        self._log = self._log.bind(calling_aet=request.calling_ae_title, called_aet=request.called_ae_title)
         access = self._check(request)
-        state = self._state(request, access.peer)
-        refusal = access.refusal or self._node.registry.enter(self._number, state, access.peer)
-        if refusal:
-            self._reject(refusal)
-            return
+        self._state = state = self._begin(request, access.peer)
+        if refusal := access.refusal or self._node.registry.enter(self._number, state, access.peer):
+            return self._reject(refusal)
+        verdict = self._identify(request, access.peer)
+        if verdict.refusal:
+            return self._reject(verdict.refusal)
+        if verdict.user:
+            self._log = self._log.bind(user=verdict.user)
         classes = allowed(access.peer, self._node.classes)
-        context = self._accept(request, access.peer, state, classes)
-        self._log.info("association.accepted", contexts=len(context.association.contexts))
+        context = self._accept(request, access.peer, verdict, state, classes)
+        self._log.debug("association.accepted", contexts=len(context.association.contexts))
         dispatcher = Dispatcher(context, classes, request.user.common_extended)
         while (message := context.association.receive()) is not None:
             dispatcher.dispatch(message)
-        self._log.info("association.released", instances=state.instances, failures=state.failures)
+        return Ending(How.RELEASED, By.PEER)
 
     def _hear_request(self, timeout_s: float) -> AssociateRq:
-        request = self._connection.next_event(self._connection.now() + timeout_s)
+        deadline = self._connection.now() + timeout_s
+        self._connection.establish(deadline)
+        request = self._connection.next_event(deadline)
         if not isinstance(request, AssociateRq):
             raise ProtocolViolation(f"{type(request).__name__} instead of an association request")
         self._unheard = False
+        self._log = self._log.bind(calling_aet=request.calling_ae_title, called_aet=request.called_ae_title)
         return request
 
     def _check(self, request: AssociateRq) -> Access:
         settings = self._node.settings
-        return check_access(request, self._connection.address, self._node.peers(), settings.titles, settings.access)
+        caller = Caller(self._connection.address, self._connection.secured)
+        return check_access(request, caller, self._node.peers(), settings.titles, settings.access)
 
-    def _state(self, request: AssociateRq, peer: Peer | None) -> AssociationState:
+    def _identify(self, request: AssociateRq, peer: Peer | None) -> Verdict:
+        required = peer is not None and peer.require_user
+        return self._node.identity.judge(request.user.user_identity, required=required)
+
+    def _begin(self, request: AssociateRq, peer: Peer | None) -> AssociationState:
+        if peer:
+            self._log = self._log.bind(peer=peer.name)
         return AssociationState(
             calling_aet=request.calling_ae_title,
             called_aet=request.called_ae_title,
             address=self._connection.address,
             peer_name=peer.name if peer else None,
             since=datetime.now(UTC),
+            secured=self._connection.secured is not None,
         )
 
-    def _reject(self, refusal: Refusal) -> None:
-        self._connection.layer.reject(refusal.value)
+    def _reject(self, refusal: Refusal) -> Ending:
+        self._connection.layer.reject(refusal.answer)
         self._connection.flush()
-        self._log.warning("association.rejected", reason=refusal.name)
+        return rejected(refusal.answer, refusal.cause)
 
     def _accept(
-        self, request: AssociateRq, peer: Peer | None, state: AssociationState, classes: Sequence[ServiceClass]
+        self,
+        request: AssociateRq,
+        peer: Peer | None,
+        verdict: Verdict,
+        state: AssociationState,
+        classes: Sequence[ServiceClass],
     ) -> ServiceContext:
         offers = offers_for(classes, request.user.common_extended)
         negotiated = negotiate(request.contexts, request.user, offers)
-        self._connection.layer.accept(_answer(request, negotiated, self._node.settings.max_pdu))
+        answer = _answer(request, negotiated, self._node.settings.max_pdu, verdict)
+        self._connection.layer.accept(answer)
         self._connection.flush()
         self._association = Association(self._connection, negotiated.contexts)
         source = Source(
@@ -156,14 +187,20 @@ class AcceptedAssociation:
             address=self._connection.address,
             peer_id=peer.id if peer else None,
         )
-        extended = {item.sop_class_uid: item.information for item in negotiated.extended}
-        return ServiceContext(self._association, source, state, self._node.door, self._log, peer, extended)
+        return ServiceContext(
+            association=self._association,
+            source=source,
+            state=state,
+            door=self._node.door,
+            log=self._log,
+            peer=peer,
+            user=verdict.user,
+            extended={item.sop_class_uid: item.information for item in negotiated.extended},
+        )
 
 
-def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int) -> AssociateAc:
+def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int, verdict: Verdict) -> AssociateAc:
     """The A-ASSOCIATE-AC: one operation at a time, and what was asked of us and no more."""
-    identity = request.user.user_identity
-    answer_identity = identity and identity.response_requested and identity.kind in _ANSWERABLE_IDENTITIES
     user = UserInformation(
         max_length=max_length,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
@@ -171,6 +208,6 @@ def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int) -> As
         window=OperationsWindow(1, 1) if request.user.window else None,
         roles=negotiated.roles,
         extended=negotiated.extended,
-        user_identity_response=b"" if answer_identity else None,
+        user_identity_response=b"" if verdict.respond else None,
     )
     return AssociateAc(request.title_fields, negotiated.answers, user)

@@ -13,10 +13,11 @@ from gateway.scp.service import AssociationState
 
 
 class AssociationRegistry:
-    """Shared by the threads of all associations."""
+    """Shared by the threads of all associations, of every port that this node listens on."""
 
-    def __init__(self, *, max_per_peer: int) -> None:
+    def __init__(self, *, max_per_peer: int, max_in_all: int) -> None:
         self._max_per_peer = max_per_peer
+        self._max_in_all = max_in_all
         self._lock = threading.Lock()
         self._open: dict[int, tuple[AssociationState, str]] = {}
         self._per_peer: Counter[str] = Counter()
@@ -34,7 +35,7 @@ class AssociationRegistry:
         with self._lock:
             if self._draining:
                 return Refusal.CONGESTION
-            if self._per_peer[key] >= self._max_per_peer:
+            if len(self._open) >= self._max_in_all or self._per_peer[key] >= self._max_per_peer:
                 return Refusal.LOCAL_LIMIT
             self._per_peer[key] += 1
             self._open[number] = (state, key)

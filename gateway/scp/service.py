@@ -37,6 +37,7 @@ class AssociationState:
     address: str
     peer_name: str | None
     since: datetime
+    secured: bool = False
     instances: int = 0
     failures: int = 0
 
@@ -45,9 +46,9 @@ class AssociationState:
 class ServiceContext:
     """The association that a message came on, and the door that a service may use.
 
-    `peer` is the entry of the peers table that the requestor matched. `extended` holds, by abstract syntax, the
-    service class application information that extended negotiation granted (PS3.7 D.3.3.5). Roles are those of
-    `association.contexts`.
+    `peer` is the entry of the peers table that the requestor matched, `user` a user that it named and that was
+    verified. `extended` holds, by abstract syntax, the service class application information that extended
+    negotiation granted (PS3.7 D.3.3.5). Roles are those of `association.contexts`.
     """
 
     association: Association
@@ -56,6 +57,7 @@ class ServiceContext:
     door: Door
     log: FilteringBoundLogger
     peer: peer.Peer | None = None
+    user: str | None = None
     extended: Mapping[str, bytes] = field(default_factory=dict)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from gateway.model.errors import AssociationRejected, PeerFault, ProtocolViolation
+from gateway.model.errors import AssociationRejected, PeerFault, ProtocolViolation, TlsFault
 from gateway.net.association import Association
 from gateway.net.connection import Connection, Deadlines
-from gateway.net.transport import Transport, connect
+from gateway.net.ending import By, Ending, How, ending_of, log_ending
+from gateway.net.tls import Credentials
+from gateway.net.tls_transport import TlsTransport
+from gateway.net.transport import Secured, Transport, connect
 from gateway.wire.command import Command
 from gateway.wire.dimse import Message
 from gateway.wire.fsm import Role
@@ -26,6 +31,8 @@ from gateway.wire.items import (
 from gateway.wire.negotiation import Context, accepted_contexts
 from gateway.wire.pdu import AssociateAc, AssociateRj, AssociateRq, ProposedContext, RejectResult
 
+_log = structlog.get_logger()
+
 _MESSAGE_IDS = 1 << 16
 
 # PS3.8 table 9-21, in the words an administrator can act on.
@@ -34,7 +41,7 @@ _REJECTIONS = {
     (1, 2): "application context not supported",
     (1, 3): "it does not know our AE title",
     (1, 7): "it is not called by this AE title",
-    (2, 1): "no reason given by its provider",
+    (2, 1): "no reason given by its provider, which is also the word for a user that it does not accept",
     (2, 2): "protocol version not supported",
     (3, 1): "temporary congestion",
     (3, 2): "it has reached its limit of associations",
@@ -42,8 +49,18 @@ _REJECTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
+class TlsCall:
+    """The certificate that the peer has to show: trusted, with this name in it, or else with this fingerprint."""
+
+    credentials: Credentials
+    name: str
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
-    """Whom to call and under which names. `max_pdu`: the longest PDV list that we take, in bytes."""
+    """Whom to call and under which names. `max_pdu`: the longest PDV list that we take, in bytes; `peer`: what the log
+    calls it; `tls`: how to secure the association, None to leave it in the clear."""
 
     host: str
     port: int
@@ -52,6 +69,8 @@ class Destination:
     max_pdu: int = 1 << 17
     connect_s: float = 10.0
     deadlines: Deadlines = field(default_factory=Deadlines)
+    peer: str | None = None
+    tls: TlsCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,8 @@ class RequestedAssociation:
     `extended` holds what extended negotiation granted, by abstract syntax.
     """
 
-    def __init__(self, association: Association, extended: Mapping[str, bytes]) -> None:
+    def __init__(self, call: _Call, association: Association, extended: Mapping[str, bytes]) -> None:
+        self._call = call
         self._association = association
         self._last_message_id = 0
         self.extended = extended
@@ -106,16 +126,20 @@ class RequestedAssociation:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        fault = error
         try:
             if kind is None:
-                self._release()
+                fault = self._release()
         finally:
-            self._association.close()
+            self._call.end(fault, self._association)
 
-    def _release(self) -> None:
-        """A peer that fails to answer has answered everything that matters before."""
-        with suppress(PeerFault):
+    def _release(self) -> PeerFault | None:
+        """A peer that fails to answer has answered everything that matters before; what it did is for the log."""
+        try:
             self._association.release()
+        except PeerFault as fault:
+            return fault
+        return None
 
 
 def request_association(
@@ -128,15 +152,57 @@ def request_association(
     proposed = proposal if isinstance(proposal, Proposal) else Proposal(tuple(proposal))
     request = _request(destination, proposed)
     sock = connect(destination.host, destination.port, timeout_s=destination.connect_s)
-    connection = Connection(Transport(sock), Role.REQUESTOR, destination.deadlines)
+    call = _Call(destination, Connection(_transport(sock, destination.tls), Role.REQUESTOR, destination.deadlines))
     try:
-        answer = _ask(connection, request)
-    except BaseException:
-        connection.close()
+        answer = call.ask(request)
+    except BaseException as error:
+        call.end(error)
         raise
     accepted = accepted_contexts(request.contexts, answer.contexts, answer.user.roles)
     extended = {item.sop_class_uid: item.information for item in answer.user.extended}
-    return RequestedAssociation(Association(connection, accepted), extended)
+    return RequestedAssociation(call, Association(call.connection, accepted), extended)
+
+
+class _Call:
+    """The connection of one request, from its first word to its line in the log."""
+
+    def __init__(self, destination: Destination, connection: Connection) -> None:
+        self._destination = destination
+        self.connection = connection
+
+    def ask(self, request: AssociateRq) -> AssociateAc:
+        connection = self.connection
+        deadline = connection.now() + connection.deadlines.association_s
+        connection.layer.associate(request)
+        connection.establish(deadline)
+        _check_fingerprint(self._destination, connection.secured)
+        connection.flush()
+        return _answered(connection, deadline)
+
+    def end(self, error: BaseException | None, association: Association | None = None) -> None:
+        """Close, and leave the line; `error` is what ended the association, None where this side released it."""
+        self.connection.close()
+        ending = ending_of(error, self.connection.layer) if error else Ending(How.RELEASED, By.US)
+        log = _log.bind(
+            peer=self._destination.peer,
+            address=self.connection.address,
+            calling_aet=self._destination.calling_ae_title,
+            called_aet=self._destination.called_ae_title,
+        )
+        log_ending(log, ending, self.connection, association, role="requestor")
+
+
+def _transport(sock: socket.socket, tls: TlsCall | None) -> Transport:
+    if tls is None:
+        return Transport(sock)
+    pinned = tls.fingerprint is not None
+    return TlsTransport(sock, lambda: tls.credentials.client(pinned=pinned), server_name=tls.name)
+
+
+def _check_fingerprint(destination: Destination, secured: Secured | None) -> None:
+    wanted = destination.tls and destination.tls.fingerprint
+    if wanted and (secured is None or secured.fingerprint != wanted):
+        raise TlsFault(f"TLS with {destination.host}: its certificate is not the one that the peer's entry names")
 
 
 def _request(destination: Destination, proposal: Proposal) -> AssociateRq:
@@ -156,11 +222,8 @@ def _request(destination: Destination, proposal: Proposal) -> AssociateRq:
     )
 
 
-def _ask(connection: Connection, request: AssociateRq) -> AssociateAc:
-    connection.layer.associate(request)
-    connection.layer.transport_opened()
-    connection.flush()
-    answer = connection.next_event(connection.now() + connection.deadlines.association_s)
+def _answered(connection: Connection, deadline: float) -> AssociateAc:
+    answer = connection.next_event(deadline)
     match answer:
         case AssociateAc():
             return answer

@@ -43,6 +43,10 @@ from gateway.wire.pdu import (
 # processor's cache while it is digested and written.
 RECEIVE_BUFFER_SIZE = 1 << 18
 
+_ABORTS = frozenset({Send.ABORT_AS_USER, Send.ABORT_AS_PROVIDER})
+# RFC 8446 5.1: what a TLS client says first. No PDU has this type.
+_TLS_HANDSHAKE = 0x16
+
 _PDU_HEADER = struct.Struct(">BxI")
 _PDV_HEADER = struct.Struct(">IBB")
 _COMMAND_BIT = 1
@@ -113,6 +117,7 @@ class UpperLayer:
     """One side of one association; made once, for one connection.
 
     Take all events before `received` is called again. `peer_max_length` is known once its association PDU is.
+    `abort_sent` is the A-ABORT that this side sent, `violation` how the peer broke the protocol, if it did.
     """
 
     def __init__(self, role: Role, *, buffer_size: int = RECEIVE_BUFFER_SIZE) -> None:
@@ -120,6 +125,8 @@ class UpperLayer:
         self.state = State.IDLE
         self.artim_running = False
         self.peer_max_length = 0
+        self.abort_sent: Abort | None = None
+        self.violation = ""
         self._own_max_length = 0
         self._request: AssociateRq | None = None
         self._buffer = memoryview(bytearray(buffer_size))
@@ -235,6 +242,8 @@ class UpperLayer:
             raise LocalProtocolError(f"{trigger.name} {whose} in state {self.state} ({self.state.name})")
         if step.send is Send.ABORT_AS_PROVIDER and step.indicate:
             indication = ProviderAborted(reason, detail or f"{trigger.name} in state {self.state.name}")
+        if trigger not in LOCAL_TRIGGERS and step.send in _ABORTS:
+            self.violation = self.violation or detail or f"{trigger.name} in state {self.state.name}"
         self._write(step, pdu, reason)
         if step.artim is not Artim.LEAVE:
             self.artim_running = step.artim is Artim.START
@@ -244,10 +253,10 @@ class UpperLayer:
         return indication if step.indicate else None
 
     def _write(self, step: Step, pdu: Pdu | None, reason: AbortReason) -> None:
-        if step.send is Send.ABORT_AS_USER:
-            self._output.append(encode(Abort(AbortSource.USER)))
-        elif step.send is Send.ABORT_AS_PROVIDER:
-            self._output.append(encode(Abort(AbortSource.PROVIDER, reason)))
+        if step.send in _ABORTS:
+            user = step.send is Send.ABORT_AS_USER
+            self.abort_sent = Abort(AbortSource.USER) if user else Abort(AbortSource.PROVIDER, reason)
+            self._output.append(encode(self.abort_sent))
         elif step.send is Send.PDU and pdu is not None:
             self._output.append(encode(pdu))
 
@@ -267,7 +276,8 @@ class UpperLayer:
             return self._begin_data()
         longest = _LONGEST_BODY.get(self._kind)
         if longest is None:
-            return self._violated(AbortReason.UNRECOGNIZED_PDU, f"PDU type {self._kind:#04x}")
+            detail = f"PDU type {self._kind:#04x}" + (", which is TLS" if self._kind == _TLS_HANDSHAKE else "")
+            return self._violated(AbortReason.UNRECOGNIZED_PDU, detail)
         if self._pdu_left > longest:
             detail = f"PDU type {self._kind:#04x} claims {self._pdu_left} bytes, {longest} are taken"
             return self._violated(AbortReason.INVALID_PARAMETER, detail)

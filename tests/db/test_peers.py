@@ -10,7 +10,7 @@ import pytest
 
 from gateway.db import deliveries, jobs, peers
 from gateway.db.engine import Database
-from gateway.model.errors import NotFoundError, Unsupported, UsageError
+from gateway.model.errors import NotFoundError, UsageError
 from gateway.model.peer import Peer, Service
 from gateway.model.work import DeliveryState, JobKind
 from tests.db import seeding
@@ -26,6 +26,10 @@ PACS = Peer(
     also_aets=("PACS2",),
     services=frozenset({Service.ECHO, Service.FIND}),
     max_associations=4,
+    tls=True,
+    tls_name="pacs.example",
+    tls_fingerprint="0a" * 32,
+    require_user=True,
     commitment=True,
 )
 
@@ -52,6 +56,10 @@ def test_a_wrong_field_is_named(database: Database) -> None:
         ({"port": 65536}, "port"),
         ({"max_associations": 0}, "max-associations"),
         ({"networks": ("10.0.0.0/33",)}, "network"),
+        ({"host": None, "port": None}, "TLS is for associations that we open"),
+        ({"tls_name": ""}, "certificate's name"),
+        ({"tls_fingerprint": "0A" * 32}, "fingerprint"),
+        ({"tls_fingerprint": "0a:0b"}, "fingerprint"),
     ]
     for changes, message in wrong:
         peer = replace(PACS, **changes)
@@ -59,11 +67,6 @@ def test_a_wrong_field_is_named(database: Database) -> None:
             database.write(partial(peers.add, peer=peer))
     with database.read() as conn:
         assert peers.list_peers(conn) == []
-
-
-def test_a_peer_that_wants_tls_is_refused_and_not_sent_to_in_the_clear(database: Database) -> None:
-    with pytest.raises(Unsupported, match="in the clear"):
-        database.write(partial(peers.add, peer=replace(PACS, tls=True)))
 
 
 def test_names_are_unique_and_a_near_one_is_suggested(database: Database) -> None:

@@ -20,6 +20,8 @@ from gateway.jobs.worker import Worker
 from gateway.model.errors import StoreFault
 from gateway.model.peer import Peer
 from gateway.model.work import DeliveryState, JobKind, JobState
+from gateway.net.tls import Credentials
+from gateway.scu.calling import Calling
 from gateway.store.filesystem import FilesystemStore
 from tests.ingest.building import EXPLICIT, MR
 from tests.interop.peers import eventually
@@ -282,12 +284,17 @@ class Pacs:
         self.associations += 1
 
 
+def no_tls() -> Credentials:
+    """Asked for by peers with TLS alone."""
+    raise AssertionError
+
+
 def test_a_real_peer_gets_everything_over_one_association(rig: Rig, pacs: Pacs) -> None:
     peer = rig.peer("pacs", port=pacs.port)
     rig.rule("all", peer)
     uids = rig.receive(5)
     rig.route()
-    handler = ForwardHandler(rig.database, rig.store, connector("GATEWAY", 1 << 14))
+    handler = ForwardHandler(rig.database, rig.store, connector(Calling("GATEWAY", 1 << 14, no_tls)))
     Worker(rig.database, {JobKind.FORWARD: handler}).run_due()
     assert sorted(pacs.received) == uids
     assert pacs.received[uids[0]].PatientName == "Roe^Jane"
@@ -299,7 +306,7 @@ def test_a_real_peer_that_does_not_know_us_is_no_fault_of_the_objects(rig: Rig, 
     rig.rule("all", rig.peer("pacs", port=pacs.port))
     rig.receive(1)
     rig.route()
-    handler = ForwardHandler(rig.database, rig.store, connector("STRANGER", 1 << 14))
+    handler = ForwardHandler(rig.database, rig.store, connector(Calling("STRANGER", 1 << 14, no_tls)))
     Worker(rig.database, {JobKind.FORWARD: handler}).run_due()
     assert [line.attempts for line in rig.ledger().values()] == [0]
     assert "does not know our AE title" in rig.job(JobKind.FORWARD).error
