@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -118,12 +119,13 @@ def _reconstruct(task: Task, source: Source, output: Output) -> None:
     header = parse_header(xml)
     readouts = _Watched(header, source, output)
     resolved, acquisitions = _resolve(task, header, readouts, output)
-    resources = Resources(workers=task.workers, progress=ProgressReport(output, time.monotonic))
-    if task.memory_limit:
-        resources = replace(resources, memory_limit=task.memory_limit)
     images = _Held(readouts, output)
-    for image in pipeline.execute(resolved, header, acquisitions, resources):
-        images.add(image)
+    with ThreadPoolExecutor(task.workers) as pool:
+        resources = Resources(workers=task.workers, each=pool.map, progress=ProgressReport(output, time.monotonic))
+        if task.memory_limit:
+            resources = replace(resources, memory_limit=task.memory_limit)
+        for image in pipeline.execute(resolved, header, acquisitions, resources):
+            images.add(image)
     readouts.exhaust()
     images.release()
     if not images.count:

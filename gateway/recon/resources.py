@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -13,6 +13,17 @@ from gateway.recon.noise import NoiseMeasurement
 
 _GIB = 1024**3
 _COMPLEX64 = 8
+_T = TypeVar("_T")
+
+
+class Each(Protocol):
+    """Does `work` for every item, in this thread or shared out to several; the results in the order of the items."""
+
+    def __call__(self, work: Callable[[int], _T], items: Iterable[int], /) -> Iterator[_T]: ...
+
+
+def _one_by_one(work: Callable[[int], _T], items: Iterable[int], /) -> Iterator[_T]:
+    return map(work, items)
 
 
 class StageSink(Protocol):
@@ -33,6 +44,7 @@ def _nobody(_: str, done: int, total: int) -> None:
 class Resources:
     """`memory_limit`: bytes that the arrays of one reconstruction may take together. `workers`: threads of an FFT.
 
+    `each` shares independent pieces of work out to as many threads.
     `noise` is the noise of the same coils from another measurement, for scans without noise readouts; nothing else here
     may change a pixel. `progress(what, done, total)` may be called as often as one likes. `stages` is None where nobody
     looks: what is only for it need not be made.
@@ -40,6 +52,7 @@ class Resources:
 
     memory_limit: int = 4 * _GIB
     workers: int = 1
+    each: Each = _one_by_one
     noise: NoiseMeasurement | None = None
     progress: Callable[[str, int, int], None] = _nobody
     stages: StageSink | None = None

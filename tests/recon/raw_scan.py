@@ -100,19 +100,25 @@ def acquisition_from(readout: Any) -> Acquisition:
     }
     return Acquisition(
         data=np.array(readout.data, np.complex64),
-        trajectory=np.zeros((readout.data.shape[1], 0), np.float32),
+        trajectory=np.array(readout.traj, np.float32).reshape(readout.data.shape[1], -1),
         idx=Counters(**counters),
         flags=int(readout.flags),
         discard_pre=int(readout.discard_pre),
         discard_post=int(readout.discard_post),
         center_sample=int(readout.center_sample),
         encoding_space_ref=int(readout.encoding_space_ref),
+        acquisition_time_stamp=int(readout.acquisition_time_stamp),
+        physiology_time_stamp=_stamps(readout.physiology_time_stamp),
         sample_time_us=float(readout.sample_time_us),
         position=_vector(readout.position),
         read_dir=_vector(readout.read_dir),
         phase_dir=_vector(readout.phase_dir),
         slice_dir=_vector(readout.slice_dir),
     )
+
+
+def _stamps(values: Any) -> tuple[int, int, int]:
+    return int(values[0]), int(values[1]), int(values[2])
 
 
 def _vector(values: Any) -> tuple[float, float, float]:

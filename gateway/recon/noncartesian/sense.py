@@ -1,0 +1,114 @@
+"""Images from samples anywhere in k-space and from the sensitivities of the coils, by conjugate gradients.
+
+Pruessmann et al., Magn Reson Med 2001;46:638. AᴴA is a convolution (`toeplitz`), on the box of pixels that any coil
+sees: where all sensitivities are zero there is nothing to find. The equations are those without weights, whose solution
+has the least noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.recon.noncartesian.nufft import Nufft
+from gateway.recon.noncartesian.toeplitz import Toeplitz, toeplitz_of
+from gateway.recon.resources import Resources
+from gateway.recon.solvers import Solution, conjugate_gradient
+from gateway.recon.solvers.linear import Progress
+
+Box = tuple[slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coils:
+    """`maps`: (maps, coils, *shape of the box) complex64; `shape` of the whole image, of which `box` is the part."""
+
+    maps: NDArray[np.complex64]
+    shape: tuple[int, ...]
+    box: Box
+
+    @classmethod
+    def of(cls, maps: NDArray[np.complex64]) -> Coils:
+        """`maps`: (maps, coils, *shape)."""
+        seen = np.any(maps != 0, axis=(0, 1))
+        box = tuple(_extent(seen, axis) for axis in range(seen.ndim))
+        inside = np.ascontiguousarray(maps[(slice(None), slice(None), *box)])
+        return cls(inside, maps.shape[2:], box)
+
+    def combined(self, images: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Σ conj(s) · image over the coils: (coils, *shape) to (maps, *box)."""
+        inside = images[(slice(None), *self.box)]
+        total = np.zeros(self.maps.shape[:1] + self.maps.shape[2:], np.complex64)
+        for coil, image in enumerate(inside):
+            total += self.maps[:, coil].conj() * image
+        return total
+
+    def placed(self, inside: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """(maps, *box) in the whole image, (maps, *shape)."""
+        whole = np.zeros((len(inside), *self.shape), np.complex64)
+        whole[(slice(None), *self.box)] = inside
+        return whole
+
+
+class Normal:
+    """x to Σ sᴴ AᴴA s x over the coils, (maps, *box); each coil is the work of one thread."""
+
+    def __init__(self, coils: Coils, toeplitz: Toeplitz, resources: Resources) -> None:
+        self._maps = coils.maps
+        self._toeplitz = toeplitz
+        self._each = resources.each
+
+    def __call__(self, x: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        def of_coil(coil: int) -> NDArray[np.complex64]:
+            maps = self._maps[:, coil]
+            seen = self._toeplitz((maps * x).sum(axis=0) if len(maps) > 1 else maps[0] * x[0])
+            return maps.conj() * seen
+
+        total = np.zeros_like(x)
+        for part in self._each(of_coil, range(self._maps.shape[1])):
+            total += part
+        return total
+
+
+def sense(
+    kspace: NDArray[np.complex64],
+    coordinates: NDArray[np.floating],
+    maps: NDArray[np.complex64],
+    *,
+    iterations: int,
+    tolerance: float = 0.0,
+    damping: float = 0.0,
+    weights: NDArray[np.float32] | None = None,
+    resources: Resources | None = None,
+    progress: Progress | None = None,
+) -> Solution:
+    """The image (maps, *shape) for `kspace` (coils, samples) at `coordinates` (dimensions, samples), cycles per pixel.
+
+    `maps`: (maps, coils, *shape). `weights` (samples,) for weighted least squares; none are needed. `damping` is in
+    units of the mean density of the samples, so that it means the same for every number of them.
+    """
+    resources = resources or Resources()
+    coils = Coils.of(maps)
+    transform = Nufft(coordinates, coils.shape, resources=resources)
+    weighted = kspace if weights is None else kspace * weights
+    rhs = coils.combined(transform.adjoint(weighted))
+    shape, pixels = coils.maps.shape[2:], int(np.prod(coils.shape))
+    toeplitz = toeplitz_of(coordinates, shape, weights, resources=resources, pixels=pixels)
+    solution = conjugate_gradient(
+        Normal(coils, toeplitz, resources),
+        rhs,
+        iterations=iterations,
+        tolerance=tolerance,
+        damping=damping * toeplitz.mean_density,
+        progress=progress,
+    )
+    return Solution(coils.placed(solution.x), solution.residuals, solution.iterations)
+
+
+def _extent(seen: NDArray[np.bool_], axis: int) -> slice:
+    """From the first to the last pixel along `axis`; one pixel where there is none."""
+    other = tuple(number for number in range(seen.ndim) if number != axis)
+    places = np.flatnonzero(seen.any(axis=other))
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 1)

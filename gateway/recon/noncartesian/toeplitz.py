@@ -1,0 +1,77 @@
+"""AᴴA of a non-uniform transform as a convolution: two FFTs on a grid of twice the size in place of two transforms.
+
+Fessler et al., IEEE Trans Signal Process 2005;53:3393; Wajer and Pruessmann, Proc ISMRM 2001, 767. The entry of AᴴA
+for two pixels depends on their distance alone. Distances go up to N − 1 either way, so that 2N − 1 points hold the
+kernel, and a cyclic convolution on as many gives the first N exactly. Since a distance and its opposite have conjugate
+entries, the kernel's spectrum is real.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from gateway.recon.noncartesian.nufft import Nufft
+from gateway.recon.resources import Resources
+
+_PRECISION = 3e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Toeplitz:
+    """`shape` of the image; `spectrum`: real, of the kernel on (L, ...) points with L ≥ 2N − 1 for each axis.
+
+    `mean_density`: samples, or their weights, for each pixel.
+    """
+
+    shape: tuple[int, ...]
+    spectrum: NDArray[np.float32]
+    mean_density: float
+
+    def __call__(self, image: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """AᴴW A of one image of `shape`."""
+        lengths = self.spectrum.shape
+        data = image
+        for axis in reversed(range(len(lengths))):
+            data = scipy.fft.fft(data, lengths[axis], axis=axis, overwrite_x=data is not image)
+        data *= self.spectrum
+        for axis, size in enumerate(self.shape):
+            data = scipy.fft.ifft(data, axis=axis, overwrite_x=True)
+            data = data[(slice(None),) * axis + (slice(0, size),)]
+        return data
+
+
+def toeplitz_of(
+    coordinates: NDArray[np.floating],
+    shape: tuple[int, ...],
+    weights: NDArray[np.float32] | None = None,
+    *,
+    resources: Resources | None = None,
+    pixels: int | None = None,
+) -> Toeplitz:
+    """For samples at `coordinates` (dimensions, samples), cycles per pixel, each weighted by `weights`.
+
+    `pixels`: the number by which the transform is normalised, where `shape` is only a part of its image.
+    """
+    distances = tuple(2 * size - 1 for size in shape)
+    transform = Nufft(coordinates, distances, precision=_PRECISION, resources=resources)
+    ones = np.ones(transform.n_samples, np.float32) if weights is None else weights.ravel()
+    kernel = transform.adjoint(ones[None].astype(np.complex64))[0]
+    # The transform's scale is that of its own grid.
+    pixels = pixels or math.prod(shape)
+    kernel *= np.float32(math.sqrt(math.prod(distances)) / pixels)
+    lengths = tuple(scipy.fft.next_fast_len(length) for length in distances)
+    return Toeplitz(shape, _spectrum(kernel, lengths), float(ones.sum(dtype=np.float64)) / pixels)
+
+
+def _spectrum(kernel: NDArray[np.complex64], lengths: tuple[int, ...]) -> NDArray[np.float32]:
+    """The transform of a kernel whose middle entry is that of distance nought, in a cycle of `lengths`."""
+    cycle = np.zeros(lengths, np.complex64)
+    cycle[tuple(slice(0, extent) for extent in kernel.shape)] = kernel
+    cycle = np.roll(cycle, [-(extent // 2) for extent in kernel.shape], axis=range(kernel.ndim))
+    spectrum: NDArray[np.float32] = np.ascontiguousarray(scipy.fft.fftn(cycle, overwrite_x=True).real)
+    return spectrum
