@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from gateway.db import headers
 from gateway.db.engine import CommitUnknown
 from gateway.dicom.part10 import file_head
 from gateway.dicom.scan import HeaderScanner
@@ -71,28 +72,33 @@ class Door:
         coming = Coming(sop_class_uid, sop_instance_uid, transfer_syntax_uid, source, origin, scan_id, route)
         return Intake(self, coming, scanner, incoming)
 
-    def settle(self, coming: Coming, header: InstanceHeader, incoming: Incoming) -> RecordOutcome:
-        """Put and record a whole object: the end of `Intake.finish`."""
+    def settle(self, coming: Coming, scanner: HeaderScanner, incoming: Incoming) -> tuple[RecordOutcome, str]:
+        """Put and record a whole object, the end of `Intake.finish`: what became of it, and where it is cut off."""
+        if not self._expects_duplicates:
+            incoming.flush()  # the disk is busy with it during what follows
+        header = scanner.finish()
+        coming.check(header)
         if self._expects_duplicates:
             if coming.is_skipped_when_known and self.recorder.knows(coming.sop_instance_uid, incoming.digest()):
                 incoming.discard()
-                return RecordOutcome.DUPLICATE
+                return RecordOutcome.DUPLICATE, header.cut_off
             self._expects_duplicates = False
+        packed = headers.pack(header.header)
         stored = incoming.commit()
-        outcome = self._record(coming.instance(self._with_issuer(header), stored))
+        outcome = self._record(coming.instance(self._with_issuer(header), stored), packed)
         if outcome in _UNWANTED:
             self.store.delete(stored.key)
         self._expects_duplicates |= outcome is RecordOutcome.DUPLICATE
-        return outcome
+        return outcome, header.cut_off
 
     def show(self, fault: StoreFault | DatabaseFault) -> None:
         """Show the administrator what kept an object out; of too little space `status` knows without it."""
         if not isinstance(fault, OutOfSpace):
             self.recorder.show_fault(fault)
 
-    def _record(self, new: NewInstance) -> RecordOutcome:
+    def _record(self, new: NewInstance, packed_header: bytes) -> RecordOutcome:
         try:
-            return self.recorder.record(new)
+            return self.recorder.record(new, packed_header)
         except CommitUnknown:
             raise  # a row may name the file; if none does, the sweep takes it
         except DatabaseFault:
@@ -172,10 +178,8 @@ class Intake:
         nothing is kept, except after `CommitUnknown`.
         """
         try:
-            header = self._scanner.finish()
-            self.cut_off = header.cut_off
-            self._coming.check(header)
-            return self._door.settle(self._coming, header, self._incoming)
+            outcome, self.cut_off = self._door.settle(self._coming, self._scanner, self._incoming)
+            return outcome
         except (StoreFault, DatabaseFault) as fault:
             self.discard()
             self._door.show(fault)

@@ -107,12 +107,13 @@ class Recorder:
     def __post_init__(self) -> None:
         self._writer = InstanceWriter(self.database.dialect, self.on_conflict)
 
-    def record(self, new: NewInstance) -> RecordOutcome:
+    def record(self, new: NewInstance, packed_header: bytes | None = None) -> RecordOutcome:
         """Index an instance and request its follow-up jobs; both are durable when this returns.
 
-        Raises `DatabaseFault` when neither is, `CommitUnknown` when that cannot be told.
+        `packed_header`: `headers.pack(new.header.header)`, from whoever had time for it before. Raises `DatabaseFault`
+        when neither is durable, `CommitUnknown` when that cannot be told.
         """
-        waiting = _Waiting(new, headers.pack(new.header.header))
+        waiting = _Waiting(new, headers.pack(new.header.header) if packed_header is None else packed_header)
         with self._lock:
             self._pending.append(waiting)
             leads = not self._led

@@ -2,10 +2,11 @@
 
 `ROOT/tmp/` holds what is being written, `ROOT/ab/<digest>-<nonce>` what is durable; `ab` are the first two digits of
 the digest. All folders are made with the store, so that no object is acknowledged in one that is not durable itself.
-An object is one file that is never changed: buffered in memory while it is small, so that it is written at once, and
-in pieces of the same size when it is not. Durable means: data synced, renamed, folder synced. After a failed sync the
-file is thrown away and never synced again, because the kernel may have dropped the pages and would report success. No
-name that a peer chose becomes part of a path.
+An object is one file that is never changed. Large pieces are written as they come, small ones are gathered; the kernel
+is told to start moving them to the disk while the next ones come and while the header is looked at, so that the sync
+finds less to wait for. Durable means: data synced, renamed, folder synced. After a failed sync the file is thrown away
+and never synced again, because the kernel may have dropped the pages and would report success. No name that a peer
+chose becomes part of a path.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from gateway.model.errors import OutOfSpace, StoreFault
 from gateway.model.instance import StoredObject
 from gateway.store.protocol import Incoming, ObjectMissing, StoredKey
 
-BUFFER = 1024 * 1024  # holds nearly every single-frame object whole; each open association may take this much memory
+BUFFER = 1024 * 1024  # small pieces are gathered up to this; each open association may take this much memory
+LARGE_PIECE = 32 * 1024  # from here on a write of its own costs less than copying
 
 _KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{16}")
 _TEMPORARY = "tmp"
@@ -193,7 +195,7 @@ class FilesystemStore:
 
 
 class _IncomingFile:
-    """Buffers up to `BUFFER` bytes; the temporary file exists from the first time that is not enough."""
+    """Gathers small pieces up to `BUFFER` bytes; the temporary file exists from the first write on."""
 
     def __init__(self, store: FilesystemStore, head: bytes, salt: bytes) -> None:
         self._store = store
@@ -201,25 +203,34 @@ class _IncomingFile:
         self._buffer = bytearray(head)
         self._hash = hashlib.sha256(salt)
         self._written = 0
-        self._path = store._new_temporary()
-        self._descriptor: int | None = None
+        self._started = 0  # up to here the kernel was told to move the bytes to the disk
+        self._path: Path | None = None
+        self._descriptor = -1
         self._ended = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._hash.update(data)
+        if len(data) >= LARGE_PIECE:
+            self._guarded(data)
+            return
         self._buffer += data
         if len(self._buffer) >= BUFFER:
-            self._spill()
+            self._guarded()
 
     def digest(self) -> str:
         return self._hash.hexdigest()
 
+    def flush(self) -> None:
+        self._guarded()
+        self._start_writeback()
+
     def commit(self) -> StoredObject:
         digest = self._hash.hexdigest()
         try:
-            os.fdatasync(self._drain())
+            path = self._drain()
+            os.fdatasync(self._descriptor)
             self._close()
-            key = self._store._move_in(self._path, digest)
+            key = self._store._move_in(path, digest)
         except OSError as error:
             self.discard()
             raise _fault(error, "writing an object") from error
@@ -233,12 +244,18 @@ class _IncomingFile:
         self._buffer = bytearray()
         with contextlib.suppress(OSError):  # what stays behind is swept; the first error is the one to report
             self._close()
-            self._path.unlink(missing_ok=True)
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
 
-    def _spill(self) -> None:
+    def _guarded(self, data: bytes | bytearray | memoryview = b"") -> None:
+        """Write what has come; nothing stays behind when that fails."""
         try:
-            self._store._require_space()
-            self._drain()
+            much = self._written - self._started + len(self._buffer) + len(data) >= BUFFER
+            if much:
+                self._store._require_space()
+            self._drain(data)
+            if much:
+                self._start_writeback()
         except OutOfSpace:
             self.discard()
             raise
@@ -246,22 +263,37 @@ class _IncomingFile:
             self.discard()
             raise _fault(error, "writing an object") from error
 
-    def _drain(self) -> int:
-        """Write the buffer to the temporary file and give that file's descriptor."""
-        if self._descriptor is None:
-            self._descriptor = os.open(self._path, _CREATE, _FILE_MODE)
-        with memoryview(self._buffer) as view:
-            done = 0
-            while done < len(view):
-                done += os.write(self._descriptor, view[done:])
-        self._written += done
-        self._buffer.clear()
-        return self._descriptor
+    def _drain(self, data: bytes | bytearray | memoryview = b"") -> Path:
+        """Write the buffer and `data` to the temporary file and give that file's path."""
+        if self._path is None:
+            path = self._store._new_temporary()
+            self._descriptor = os.open(path, _CREATE, _FILE_MODE)
+            self._path = path
+        if self._buffer:
+            self._written += _write(self._descriptor, self._buffer)
+            self._buffer = bytearray()
+        if data:
+            self._written += _write(self._descriptor, data)
+        return self._path
+
+    def _start_writeback(self) -> None:
+        """Dirty pages that are not needed are written out at once, without anyone waiting for it (mm/fadvise.c)."""
+        with contextlib.suppress(OSError):  # a hint; an error of the disk is reported by the sync
+            os.posix_fadvise(self._descriptor, self._started, self._written - self._started, os.POSIX_FADV_DONTNEED)
+        self._started = self._written
 
     def _close(self) -> None:
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
+
+
+def _write(descriptor: int, data: bytes | bytearray | memoryview) -> int:
+    """Write all of it; one call may take only a part."""
+    done = os.write(descriptor, data)
+    while done < len(data):
+        done += os.write(descriptor, memoryview(data)[done:])
+    return done
 
 
 def _keys_in(folder: Path) -> Iterator[StoredKey]:

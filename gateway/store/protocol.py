@@ -39,6 +39,12 @@ class Incoming(Protocol):
     def digest(self) -> str:
         """SHA-256 (hex) over the salt and the payload so far."""
 
+    def flush(self) -> None:
+        """Nothing more comes: begin to move it to the medium, while the caller does something else before `commit`.
+
+        Raises `OutOfSpace`, `StoreFault`.
+        """
+
     def commit(self) -> StoredObject:
         """Make the object durable under a new key. Raises `OutOfSpace`, `StoreFault`; then nothing is kept."""
 

@@ -53,6 +53,14 @@ class ObjectStoreContract:
         incoming.write(memoryview(buffer))
         assert read(store, incoming.commit().key) == b"onetwo"
 
+    @pytest.mark.parametrize("size", [0, 10, 2 * 1024 * 1024 + 1])
+    def test_a_flush_before_the_commit_changes_nothing(self, store: ObjectStore, size: int) -> None:
+        incoming = store.begin(HEAD, SALT)
+        incoming.write(bytes(size))
+        incoming.flush()
+        assert list(store.keys()) == []
+        assert read(store, incoming.commit().key) == HEAD + bytes(size)
+
     def test_the_digest_is_known_before_the_commit(self, store: ObjectStore) -> None:
         incoming = store.begin(HEAD, SALT)
         incoming.write(b"payload")
