@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +11,7 @@ from gateway.admin.once import Once
 from gateway.admin.progress import Report, silent
 from gateway.config import Settings
 from gateway.db.engine import Database
+from gateway.model.instance import Groups
 from gateway.store.protocol import ObjectStore
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class LiveStatus:
     associations: int
     draining: bool
     index_fault: str = ""  # why the index took nothing when it was last asked
+    received: Groups = field(default_factory=Groups)  # since the start
 
 
 class Live(Protocol):

@@ -20,6 +20,7 @@ from gateway.db.connection import Connection
 from gateway.db.refusals import Refusal, refusals
 from gateway.jobs.store_status import MAX_ATTEMPTS
 from gateway.model.errors import UsageError
+from gateway.model.instance import Groups
 from gateway.model.peer import Peer
 from gateway.model.routing import HELD_FINDING, UNMATCHED_COUNTER
 from gateway.model.work import DeliveryState, Job, JobKind, JobState, RawScan
@@ -335,10 +336,20 @@ def _summary(facts: Facts, level: int) -> tuple[str, ...]:
     if facts.live is not None:
         places = ", ".join(f"{each.name} {each.host}:{each.port}" for each in facts.live.listeners)
         lines.append(f"running since {_moment(facts.live.started_at)}: {places}; {facts.live.associations} connections")
+        lines += _received(facts.live.received)
     waiting = sum(summary.waiting for summary in facts.summaries.values())
     sent = sum(summary.sent for summary in facts.summaries.values())
     lines.append(f"{sent} objects sent, {waiting} waiting; {facts.free_bytes // 1024**3} GiB free in the store")
     return tuple(lines)
+
+
+def _received(groups: Groups) -> Iterator[str]:
+    if groups.commits:
+        mean = groups.instances / groups.commits
+        yield (
+            f"{groups.instances} objects taken in since then, by {groups.commits} commits"
+            f" ({mean:.1f} a commit, {groups.largest} at most)"
+        )
 
 
 def _job_table(facts: Facts) -> Mapping[str, Mapping[str, int]]:

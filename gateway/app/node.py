@@ -25,6 +25,7 @@ from gateway.admin.plain import Json
 from gateway.admin.progress import Report
 from gateway.app.cached import Cached
 from gateway.jobs.worker import Worker
+from gateway.model.instance import Groups
 
 log = structlog.get_logger()
 
@@ -120,6 +121,7 @@ class Node:
 
     def status(self) -> LiveStatus:
         """How the node is now."""
+        made = self._context.way_in.made
         return LiveStatus(
             pid=os.getpid(),
             version=__version__,
@@ -127,6 +129,7 @@ class Node:
             listeners=tuple(listener.describe() for listener in self._parts.listeners),
             associations=self._connections(),
             draining=self._draining,
+            received=Groups() if made is None else made.door.recorder.statistics(),
             index_fault=self._context.door.recorder.index_fault,
         )
 

@@ -21,7 +21,7 @@ from gateway.db.findings import raise_finding
 from gateway.db.recording import InstanceWriter, Recorded
 from gateway.dicom.uids import is_valid
 from gateway.model.errors import DatabaseFault, GatewayError, StoreFault
-from gateway.model.instance import InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome
+from gateway.model.instance import Groups, InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome
 from gateway.model.routing import Trigger
 from gateway.model.work import JobKind
 
@@ -46,15 +46,6 @@ class QuietTimes:
     def of(self, trigger: Trigger) -> float:
         """Seconds that a rule with this trigger waits."""
         return {Trigger.INSTANCE: 0.0, Trigger.SERIES: self.series_s, Trigger.STUDY: self.study_s}[trigger]
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """What has been committed since the start: transactions, instances in them, and the largest group."""
-
-    groups: int = 0
-    instances: int = 0
-    largest: int = 0
 
 
 class _Waiting:
@@ -212,7 +203,7 @@ class Recorder:
             waiting.recorded = one
         before = self._groups
         largest = max(before.largest, len(group))
-        self._groups = Groups(before.groups + 1, before.instances + len(group), largest)
+        self._groups = Groups(before.commits + 1, before.instances + len(group), largest)
         self.committed(min(self.quiet.of(trigger) for trigger in triggers | {Trigger.SERIES}))
 
     def _write(self, conn: Connection, group: Sequence[_Waiting], triggers: frozenset[Trigger]) -> list[Recorded]:

@@ -146,3 +146,12 @@ class Instance:
     current: bool
     header: bytes = field(repr=False)
     header_transfer_syntax_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """What has been committed since the start: instances, the transactions that they shared, and the largest one."""
+
+    commits: int = 0
+    instances: int = 0
+    largest: int = 0

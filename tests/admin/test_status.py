@@ -15,6 +15,7 @@ from gateway.admin.context import Context, Listener, LiveStatus
 from gateway.admin.status import Problem, Severity
 from gateway.db import counters, findings, jobs
 from gateway.db import deliveries as ledger
+from gateway.model.instance import Groups
 from gateway.model.routing import UNMATCHED_COUNTER
 from gateway.model.work import JobKind
 
@@ -49,6 +50,20 @@ def test_a_healthy_node_is_all_right(running: Context) -> None:
     assert report.level == 0
     assert report.summary[0] == "everything is all right"
     assert "DICOM 127.0.0.1:11112" in report.summary[1]
+
+
+def test_grouped_commits_are_shown(running: Context) -> None:
+    assert running.live is not None
+    live = replace(running.live.status(), received=Groups(commits=20, instances=50, largest=7))
+
+    class Busy(Running):
+        def status(self) -> LiveStatus:
+            return live
+
+    report = status.report(replace(running, live=Busy()))
+    assert "50 objects taken in since then, by 20 commits (2.5 a commit, 7 at most)" in report.summary
+    assert report.node is not None
+    assert report.node.received.commits == 20
 
 
 def test_a_node_that_does_not_run_is_critical(context: Context) -> None:

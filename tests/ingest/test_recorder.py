@@ -16,9 +16,9 @@ from sqlalchemy import Connection
 from gateway.db import findings, instances, jobs
 from gateway.db.engine import CommitUnknown, Database, DatabaseBusy
 from gateway.db.recording import InstanceWriter
-from gateway.ingest.recorder import NOT_KEPT, Groups, QuietTimes, Recorder
+from gateway.ingest.recorder import NOT_KEPT, QuietTimes, Recorder
 from gateway.model.errors import DatabaseFault
-from gateway.model.instance import NewInstance, Origin, RecordOutcome
+from gateway.model.instance import Groups, NewInstance, Origin, RecordOutcome
 from gateway.model.routing import Trigger
 from gateway.model.work import JobKind, JobState
 from tests.db.building import new_instance
@@ -66,13 +66,13 @@ def _record_together(recorder: Recorder, gate: Gate, news: list[NewInstance]) ->
 def test_one_after_the_other_makes_groups_of_one(recorder: Recorder) -> None:
     for number in range(3):
         assert recorder.record(new_instance(f"1.2.{number}")) is RecordOutcome.ADDED
-    assert recorder.statistics() == Groups(groups=3, instances=3, largest=1)
+    assert recorder.statistics() == Groups(commits=3, instances=3, largest=1)
 
 
 def test_what_comes_during_a_commit_is_one_group(recorder: Recorder, gate: Gate) -> None:
     outcomes = _record_together(recorder, gate, [new_instance(f"1.2.{number}") for number in range(9)])
     assert outcomes == [RecordOutcome.ADDED] * 9
-    assert recorder.statistics() == Groups(groups=2, instances=9, largest=8)
+    assert recorder.statistics() == Groups(commits=2, instances=9, largest=8)
 
 
 def test_a_group_is_bounded_and_the_next_waiting_one_leads(
@@ -81,7 +81,7 @@ def test_a_group_is_bounded_and_the_next_waiting_one_leads(
     monkeypatch.setattr("gateway.ingest.recorder.LARGEST_GROUP", 3)
     outcomes = _record_together(recorder, gate, [new_instance(f"1.2.{number}") for number in range(8)])
     assert outcomes == [RecordOutcome.ADDED] * 8
-    assert recorder.statistics() == Groups(groups=4, instances=8, largest=3)
+    assert recorder.statistics() == Groups(commits=4, instances=8, largest=3)
 
 
 def test_the_same_instance_twice_in_a_group(recorder: Recorder, gate: Gate) -> None:
