@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.model.errors import Unsupported, UsageError
+from gateway.model.errors import Unsupported
 from gateway.model.mrd import Acquisition, Image, ScanHeader
-from gateway.recon.coils import adaptive, root_sum_of_squares
+from gateway.recon.coils import COMBINATIONS, combination_for, combine
 from gateway.recon.coverage import is_undersampled
 from gateway.recon.parameters import Parameter
 from gateway.recon.preparation import Preparation
@@ -24,7 +24,7 @@ from gateway.recon.standard_parameters import standard
 _NAME = "cartesian"
 _ZERO_FILL = "zero-fill"
 _PARAMETERS = (
-    Parameter("combine", str, "rss", "how the channels are combined", choices=("rss", "adaptive")),
+    Parameter("combine", str, "auto", "how the channels are combined", choices=("auto", *COMBINATIONS)),
     standard("outputs"),
     standard("orientation"),
     Parameter("undersampled", str, "refuse", "what to do with undersampled data", choices=("refuse", _ZERO_FILL)),
@@ -43,14 +43,13 @@ def reconstruct(
 ) -> Iterator[Image]:
     """Images (1, z, y, x) float32, each as soon as its k-space is whole."""
     presenter = Presenter(header, parameters, resources)
-    if parameters["combine"] == "rss" and presenter.outputs != ("magnitude",):
-        raise UsageError("parameter outputs: a root sum of squares has only magnitude; set combine=adaptive")
+    combination = combination_for(presenter.outputs, str(parameters["combine"]))
     zero_fill = parameters["undersampled"] == _ZERO_FILL
     preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]), gaps_expected=zero_fill)
     refused = []
     for whole in preparation.whole(acquisitions):
         if (error := _cannot(whole, zero_fill)) is None:
-            yield from _images(whole, preparation, presenter, str(parameters["combine"]))
+            yield from _images(whole, preparation, presenter, combination)
         elif not whole.ended:
             raise error
         else:
@@ -71,11 +70,11 @@ def _cannot(whole: Whole, zero_fill: bool) -> Unsupported | None:
     return _refusal(f"{assembly.n_missing} of {assembly.n_lines} lines are missing ({describe(assembly.key)})")
 
 
-def _images(whole: Whole, preparation: Preparation, presenter: Presenter, combine: str) -> Iterator[Image]:
+def _images(whole: Whole, preparation: Preparation, presenter: Presenter, combination: str) -> Iterator[Image]:
     prepared = preparation.prepare(whole)
     channels = presenter.from_kspace(prepared.acquired, prepared.kspace)
-    combined = root_sum_of_squares(channels) if combine == "rss" else adaptive(channels)
-    yield from presenter.images(prepared.acquired, combined, attributes={"Combination": (combine,)})
+    combined = combine(channels, combination)
+    yield from presenter.images(prepared.acquired, combined, attributes={"Combination": (combination,)})
 
 
 def _refusal(what: str) -> Unsupported:

@@ -13,6 +13,8 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from gateway.model.errors import UsageError
+
 # Side of the neighbourhood in pixels over which sensitivities are taken as constant, and steps of the iteration: both
 # as in the publications; more steps change nothing that can be seen.
 _NEIGHBOURHOOD = 7
@@ -20,6 +22,24 @@ _ITERATIONS = 5
 # For the one combination that is best over the whole image: pixels looked at, and steps towards it.
 _REFERENCE_PIXELS = 32_768
 _REFERENCE_ITERATIONS = 30
+
+
+COMBINATIONS = ("rss", "adaptive")
+
+
+def combine(images: NDArray[np.complex64], how: str) -> NDArray[np.complex64] | NDArray[np.float32]:
+    """`images`: (coils, z, y, x) to (z, y, x), by one of `COMBINATIONS`; a root sum of squares is real."""
+    return adaptive(images) if how == "adaptive" else root_sum_of_squares(images)
+
+
+def combination_for(outputs: tuple[str, ...], wanted: str) -> str:
+    """What `wanted` ("auto" or a name) means. Raises `UsageError` for phases of a root sum of squares."""
+    complex_wanted = outputs != ("magnitude",)
+    if wanted == "auto":
+        return "adaptive" if complex_wanted else "rss"
+    if wanted == "rss" and complex_wanted:
+        raise UsageError("parameter outputs: a root sum of squares has only magnitude; set combine=adaptive")
+    return wanted
 
 
 def root_sum_of_squares(images: NDArray[np.complex64]) -> NDArray[np.float32]:
