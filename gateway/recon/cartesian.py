@@ -1,8 +1,9 @@
 """Cartesian k-space, fully sampled or with partial Fourier, in two or three dimensions.
 
 Noise readouts whiten the channels; averages and segments are merged; each axis is transformed by a centred inverse FFT
-on the grid that the fields of view ask for; the channels are combined. Partial Fourier and elliptical shutters are
-zero-filled. Undersampled data is refused: without unfolding it would give aliased images.
+on the grid that the fields of view ask for; the channels are combined. Elliptical shutters are zero-filled, and so is
+partial Fourier unless a way to complete it is asked for. Undersampled data is refused: without unfolding it would give
+aliased images.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from gateway.model.errors import Unsupported
 from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon.coils import COMBINATIONS, combination_for, combine
 from gateway.recon.coverage import is_undersampled
+from gateway.recon.filters import FILTER, filtered
 from gateway.recon.parameters import Parameter
-from gateway.recon.preparation import Preparation
+from gateway.recon.partial_fourier import PARTIAL_FOURIER, ZERO_FILL, check_outputs, completed
+from gateway.recon.preparation import Preparation, Prepared
 from gateway.recon.presentation import Presenter
 from gateway.recon.registry import ALIASED_WAY, Method, ScanKind, encoding_of, scan_kind
 from gateway.recon.resources import Resources
@@ -22,12 +25,13 @@ from gateway.recon.sorting import Whole, describe
 from gateway.recon.standard_parameters import standard
 
 _NAME = "cartesian"
-_ZERO_FILL = "zero-fill"
 _PARAMETERS = (
     Parameter("combine", str, "auto", "how the channels are combined", choices=("auto", *COMBINATIONS)),
     standard("outputs"),
     standard("orientation"),
-    Parameter("undersampled", str, "refuse", "what to do with undersampled data", choices=("refuse", _ZERO_FILL)),
+    FILTER,
+    PARTIAL_FOURIER,
+    Parameter("undersampled", str, "refuse", "what to do with undersampled data", choices=("refuse", ZERO_FILL)),
     standard("whiten"),
 )
 
@@ -42,14 +46,13 @@ def reconstruct(
     header: ScanHeader, acquisitions: Iterator[Acquisition], parameters: Mapping[str, object], resources: Resources
 ) -> Iterator[Image]:
     """Images (1, z, y, x) float32, each as soon as its k-space is whole."""
-    presenter = Presenter(header, parameters, resources)
-    combination = combination_for(presenter.outputs, str(parameters["combine"]))
-    zero_fill = parameters["undersampled"] == _ZERO_FILL
-    preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]), gaps_expected=zero_fill)
+    former = _Former(header, parameters, resources)
+    aliased = parameters["undersampled"] == ZERO_FILL
+    preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]), gaps_expected=aliased)
     refused = []
     for whole in preparation.whole(acquisitions):
-        if (error := _cannot(whole, zero_fill)) is None:
-            yield from _images(whole, preparation, presenter, combination)
+        if (error := _cannot(whole, aliased)) is None:
+            yield from former.images(preparation.prepare(whole))
         elif not whole.ended:
             raise error
         else:
@@ -59,22 +62,38 @@ def reconstruct(
         raise refused[0]
 
 
-def _cannot(whole: Whole, zero_fill: bool) -> Unsupported | None:
+def _cannot(whole: Whole, aliased: bool) -> Unsupported | None:
     """Why an image cannot be made of `whole`: undersampled, or on another trajectory."""
     kind = scan_kind(whole.encoding)
     if kind not in (ScanKind.CARTESIAN, ScanKind.ACCELERATED):
         return Unsupported(f"{_NAME} does not do {kind.value}")
     assembly = whole.assembly
-    if zero_fill or not is_undersampled(assembly.sampled, assembly.centre):
+    if aliased or not is_undersampled(assembly.sampled, assembly.centre):
         return None
     return _refusal(f"{assembly.n_missing} of {assembly.n_lines} lines are missing ({describe(assembly.key)})")
 
 
-def _images(whole: Whole, preparation: Preparation, presenter: Presenter, combination: str) -> Iterator[Image]:
-    prepared = preparation.prepare(whole)
-    channels = presenter.from_kspace(prepared.acquired, prepared.kspace)
-    combined = combine(channels, combination)
-    yield from presenter.images(prepared.acquired, combined, attributes={"Combination": (combination,)})
+class _Former:
+    """Makes images of whole k-space."""
+
+    def __init__(self, header: ScanHeader, parameters: Mapping[str, object], resources: Resources) -> None:
+        """Raises `UsageError` for parameters that contradict each other."""
+        self._presenter = Presenter(header, parameters, resources)
+        self._workers = resources.workers
+        self._completion, self._filter = str(parameters["partial_fourier"]), str(parameters["filter"])
+        check_outputs(self._completion, self._presenter.outputs)
+        self._combination = combination_for(self._presenter.outputs, str(parameters["combine"]))
+
+    def images(self, prepared: Prepared) -> Iterator[Image]:
+        prepared, completion = completed(prepared, self._completion, workers=self._workers)
+        prepared = filtered(prepared, self._filter)
+        channels = self._presenter.from_kspace(prepared.acquired, prepared.kspace)
+        yield from self._presenter.images(
+            prepared.acquired,
+            combine(channels, self._combination),
+            unit_noise=completion == ZERO_FILL,
+            attributes={"Combination": (self._combination,), "PartialFourierMethod": (completion,)},
+        )
 
 
 def _refusal(what: str) -> Unsupported:

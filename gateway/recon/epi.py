@@ -74,7 +74,7 @@ class PhaseLine:
     def ramp(self, size: int) -> NDArray[np.complex64]:
         """(size,): what turns a backward echo's image of a line into a forward one's."""
         pixels = np.arange(size) - size // 2
-        return np.exp(1j * (self.constant + self.slope * pixels)).astype(np.complex64)
+        return np.asarray(np.exp(1j * (self.constant + self.slope * pixels)), np.complex64)
 
 
 def phase_line(forward: NDArray[np.complex64], backward: NDArray[np.complex64]) -> PhaseLine:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +39,18 @@ class Trapezoid:
     def positions(self, extent: float) -> NDArray[np.float64]:
         """(samples,) k-space positions, zero in the middle of the samples, which cover `extent` together."""
         edges = self.delay + self.dwell * np.arange(self.samples + 1)
-        covered = self._area(edges[-1:]) - self._area(edges[:1])
-        middle = self._area(edges[:1]) + covered / 2
-        position: NDArray[np.float64] = (self._area(edges[:-1] + self.dwell / 2) - middle) / covered * extent
-        return position
+        first, last = (float(self._area(edge)) for edge in (edges[0], edges[-1]))
+        under = self._area(edges[:-1] + self.dwell / 2)
+        return np.asarray((under - (first + last) / 2) / (last - first) * extent, np.float64)
 
-    def _area(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _area(self, times: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """Area until `times` under a gradient whose flat top is one."""
         rising = np.clip(times, 0, self.rise)
         level = np.clip(times - self.rise, 0, self.flat)
         falling = np.clip(times - self.rise - self.flat, 0, self.fall)
         down = falling - falling**2 / (2 * self.fall) if self.fall else 0.0
-        return (rising**2 / (2 * self.rise) if self.rise else 0.0) + level + down
+        up = rising**2 / (2 * self.rise) if self.rise else 0.0
+        return np.asarray(up + level + down, np.float64)
 
 
 def trapezoid_of(encoding: Encoding) -> Trapezoid | None:

@@ -39,12 +39,6 @@ def read_raw_scan(path: Path) -> RawScan:
     return RawScan(header, [acquisition_from(readout) for readout in readouts])
 
 
-def read_raw_header(path: Path) -> ScanHeader:
-    """The header alone."""
-    with ismrmrd.Dataset(str(path), create_if_needed=False) as dataset:
-        return header_from(dataset.read_xml_header())
-
-
 def header_from(xml: bytes | str) -> ScanHeader:
     """The parts of a header that recon looks at."""
     document = ismrmrd.xsd.CreateFromDocument(xml)

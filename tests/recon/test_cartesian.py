@@ -210,13 +210,14 @@ def test_a_scan_that_ended_before_the_centre_of_kspace_is_refused() -> None:
         reconstruct(scan.header, scan.acquisitions[:10])
 
 
-def test_phase_needs_a_complex_combination() -> None:
+def test_phase_needs_a_complex_combination_and_gets_one_by_itself() -> None:
     scan = simulate(SMALL)
     with pytest.raises(UsageError, match="combine=adaptive"):
-        reconstruct(scan.header, scan.acquisitions, outputs="phase")
-    (image,) = reconstruct(scan.header, scan.acquisitions, outputs="phase", combine="adaptive")
+        reconstruct(scan.header, scan.acquisitions, outputs="phase", combine="rss")
+    image, *_ = reconstruct(scan.header, scan.acquisitions, outputs="phase")
     assert image.image_type is ImageType.PHASE
     assert np.abs(image.data).max() <= np.float32(np.pi)
+    assert image.attributes["Combination"] == ("adaptive",)
 
 
 def test_directions_that_nobody_gave_are_marked_as_assumed() -> None:
@@ -233,3 +234,32 @@ def test_samples_too_large_for_single_precision_do_not_pass_as_an_image() -> Non
     huge = tuple(replace(a, data=np.full_like(a.data, 1e38)) for a in scan.acquisitions)
     with pytest.raises(MalformedData, match="not finite"), np.errstate(all="ignore"):
         list(run("cartesian", scan.header, huge, {}))
+
+
+PARTIAL = Protocol(matrix=(64, 60), coils=2, snr=None, partial_fourier=0.65)
+
+
+@pytest.mark.parametrize("protocol", [PARTIAL, replace(PARTIAL, partial_fourier=1, partial_echo=0.65)])
+@pytest.mark.parametrize("how", ["pocs", "homodyne"])
+def test_partial_fourier_is_completed_on_request(protocol: Protocol, how: str) -> None:
+    scan = simulate(protocol)
+    zero_filled = reconstruct(scan.header, scan.acquisitions)
+    completed = reconstruct(scan.header, scan.acquisitions, partial_fourier=how)
+    assert error(completed, scan) < 0.7 * error(zero_filled, scan)
+    assert completed[0].attributes["PartialFourierMethod"] == (how,)
+    assert completed[0].attributes["SnrUnits"] == ("false",)
+
+
+def test_homodyne_has_no_phase_to_give() -> None:
+    scan = simulate(PARTIAL)
+    for outputs in ("phase", "complex", "magnitude,phase"):
+        with pytest.raises(UsageError, match="homodyne leaves only a magnitude"):
+            reconstruct(scan.header, scan.acquisitions, partial_fourier="homodyne", outputs=outputs)
+
+
+def test_a_filter_blurs_and_keeps_the_units_of_the_noise() -> None:
+    scan = simulate(Protocol(matrix=(64, 60), coils=2))
+    (plain,), (filtered,) = (reconstruct(scan.header, scan.acquisitions, filter=name) for name in ("none", "hann"))
+    assert filtered.attributes["SnrUnits"] == ("true",)
+    steepest = [np.abs(np.diff(image.data)).max() / image.data.max() for image in (plain, filtered)]
+    assert steepest[1] < 0.7 * steepest[0]

@@ -26,9 +26,11 @@ def test_auto_resolves_to_a_method_with_all_its_parameters(scan: SimulatedScan) 
     resolved = resolve("auto", scan.header, {"whiten": "no"})
     assert resolved.method.name == "cartesian"
     assert resolved.canonical == {
-        "combine": "rss",
+        "combine": "auto",
+        "filter": "none",
         "outputs": "magnitude",
         "orientation": "auto",
+        "partial_fourier": "zero-fill",
         "undersampled": "refuse",
         "whiten": "false",
     }
