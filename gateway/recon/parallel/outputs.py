@@ -45,6 +45,11 @@ class CartesianOutput:
         """Whether somebody asked for a map of the noise."""
         return any(name in self._presenter.outputs for name in MAPS)
 
+    @property
+    def needs_phase(self) -> bool:
+        """Whether somebody asked for more than the magnitude."""
+        return bool(set(self._presenter.outputs) - {"magnitude", *MAPS})
+
     def require_memory(self, prepared: Prepared) -> None:
         """Raises `LimitExceeded` where the arrays would not fit."""
         needed = complex_bytes(*prepared.kspace.shape) * (_COPIES + self._maps - 1)

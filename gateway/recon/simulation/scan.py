@@ -23,6 +23,7 @@ _DWELL_US = 5.0
 _TICKS_A_READOUT = 4
 _START_TICKS = (10 * 3600 + 11 * 60 + 12) * 400  # 10:11:12 in the 2.5 ms ticks of the acquisition time stamp
 _NOISE_READOUTS = 8
+_SLAB_EDGE = 3.0  # exp(−3) is left of the signal at the ends of a slab
 _NO_TRAJECTORY = np.zeros((0, 0), np.float32)
 
 
@@ -113,8 +114,15 @@ def _volume(protocol: Protocol, index: int, repetition: int, phase: int, contras
     ]
     y, x = np.linspace(-1, 1, n_y)[:, None], np.linspace(-1, 1, n_x)[None, :]
     field_phase = 0.4 + 0.8 * (x**2 - 0.5 * y + 0.3 * x * y) * (contrast + 1)
-    volume: NDArray[np.complex128] = np.stack(planes) * np.exp(1j * field_phase)
+    volume: NDArray[np.complex128] = np.stack(planes) * _slab_profile(n_z) * np.exp(1j * field_phase)
     return volume
+
+
+def _slab_profile(partitions: int) -> NDArray[np.float64]:
+    """(z, 1, 1): a slab's excitation falls off within it, so that nothing comes in from the other end."""
+    place = (np.arange(partitions) - partitions // 2) / (partitions / 2)
+    profile: NDArray[np.float64] = np.exp(-(np.abs(place) ** 8) * _SLAB_EDGE)
+    return profile[:, None, None]
 
 
 def _cropped(volume: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:

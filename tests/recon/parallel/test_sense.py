@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,42 +16,13 @@ from gateway.recon.parallel.lattice import Lattice
 from gateway.recon.parallel.sense import SenseSettings, sense
 from gateway.recon.parallel.unfolding import unfold
 from gateway.recon.pipeline import run
-from gateway.recon.registry import get, parse_parameters
-from gateway.recon.resources import Resources
 from gateway.recon.simulation.protocol import Protocol
 from gateway.recon.simulation.receive import sensitivities
 from gateway.recon.simulation.sampling import Undersampling
 from gateway.recon.simulation.scan import SimulatedScan, simulate
+from tests.recon.parallel.unfolded import error, reconstructed
 
 SMALL = Protocol(matrix=(64, 72), coils=8, snr=50.0, readout_oversampling=1.5)
-
-
-def reconstructed(
-    scan: SimulatedScan, parameters: Mapping[str, str] | None = None, *, method: str = "sense", workers: int = 1
-) -> list[NDArray[np.float32]]:
-    found = get(method)
-    images = found.reconstruct(
-        scan.header, iter(scan.acquisitions), parse_parameters(found, parameters or {}), Resources(workers=workers)
-    )
-    return [image.data[0] for image in images]
-
-
-def error(image: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """Root mean square relative to the truth within the object, after the best factor.
-
-    Whitening shades the image smoothly; the truth is shaded by the fit of a polynomial.
-    """
-    inside = truth > 0.05
-    z, y, x = (np.linspace(-1, 1, n) for n in truth.shape)
-    grid = np.meshgrid(z, y, x, indexing="ij")
-    powers = [(a, b, c) for a in range(3) for b in range(5) for c in range(5) if a + b + c <= 4]
-    terms = np.stack(
-        [truth * grid[0] ** a * grid[1] ** b * grid[2] ** c for a, b, c in powers if truth.shape[0] > 1 or not a]
-    )
-    columns = terms[:, inside].T
-    fit, *_ = np.linalg.lstsq(columns, image[inside], rcond=None)
-    shaded = columns @ fit
-    return float(np.linalg.norm(image[inside] - shaded) / np.linalg.norm(shaded))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +51,7 @@ def test_the_truth_comes_back(protocol: Protocol) -> None:
     found, aliased = (error(image, scan.truth[0, 0, 0, 0]) for image in (images[0], zero_filled))
     blurred = protocol.partial_echo < 1
     assert found < (0.9 if blurred else 0.5) * aliased
-    most = 0.15 if blurred else 0.12 if protocol.partitions > 1 else 0.08
+    most = 0.15 if blurred else 0.14 if protocol.partitions > 1 else 0.08
     assert found < most
 
 
