@@ -8,7 +8,7 @@ from datetime import datetime
 from gateway.admin.context import Context
 from gateway.admin.names import Names, which
 from gateway.db import deliveries as table
-from gateway.model.work import Delivery, DeliveryState
+from gateway.model.work import Delivery, DeliveryCommitment, DeliveryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class DeliveryLine:
     rule_version: int | None
     sop_instance_uid: str
     error: str
+    commitment: DeliveryCommitment
 
 
 def list_(
@@ -56,4 +57,5 @@ def _line(delivery: Delivery, names: Names) -> DeliveryLine:
         rule_version=delivery.rule_version,
         sop_instance_uid=delivery.sop_instance_uid,
         error=delivery.error,
+        commitment=delivery.commitment,
     )

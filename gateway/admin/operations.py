@@ -17,6 +17,7 @@ from gateway.model.errors import UsageError
 # Modules of `gateway.admin` and their functions; a trailing underscore avoids Python's own names.
 _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "backups": ("create",),
+    "commitments": ("list_", "show"),
     "database": ("rebuild", "verify"),
     "deliveries": ("list_",),
     "imports": ("run",),

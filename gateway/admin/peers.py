@@ -28,6 +28,7 @@ _FIELDS: Mapping[str, Any] = {
     "tls_name": lambda value: value or None,
     "tls_fingerprint": lambda value: _fingerprint(value) if value else None,
     "require_user": bool,
+    "commitment": bool,
 }
 
 
@@ -72,6 +73,7 @@ def add(
     tls_name: str | None = None,
     tls_fingerprint: str | None = None,
     require_user: bool = False,
+    commitment: bool = False,
 ) -> Peer:
     """Add a peer. Raises `UsageError` that names the field that is wrong."""
     peer = Peer(
@@ -89,6 +91,7 @@ def add(
         tls_name=tls_name or None,
         tls_fingerprint=_fingerprint(tls_fingerprint) if tls_fingerprint else None,
         require_user=require_user,
+        commitment=commitment,
     )
     added = context.database.write(lambda connection: table.add(connection, peer))
     context.changed()

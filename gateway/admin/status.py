@@ -30,6 +30,11 @@ LOW_SPACE_BYTES = 5 * 1024**3
 # Enough to see what is wrong; `gateway jobs list` and its like have all of it.
 MAX_SHOWN = 5
 
+_COMMITTING: Mapping[JobKind, str] = {
+    JobKind.COMMIT: "reports of storage commitment wait to be delivered",
+    JobKind.ASK_COMMIT: "destinations could not be asked for storage commitment",
+}
+
 # What the kinds of findings mean; a kind that is not here stands for itself.
 FINDINGS: Mapping[str, str] = {
     "uid-conflict": "two objects with one SOP Instance UID and other bytes; gateway studies show UID has the versions",
@@ -96,6 +101,7 @@ class Facts:
     summaries: Mapping[int, deliveries.PeerSummary]
     refusals: Mapping[int, tuple[Refusal, ...]]
     forwarding: Mapping[str, Job]
+    committing: tuple[Job, ...]
     troubled_jobs: tuple[Job, ...]
     job_counts: Mapping[tuple[JobKind, JobState], int]
     findings: tuple[findings.Finding, ...]
@@ -154,6 +160,7 @@ def _facts(context: Context) -> Facts:
             summaries={each.peer_id: each for each in summaries},
             refusals={peer_id: tuple(refusals(connection, peer_id)) for peer_id in refusing},
             forwarding={job.key: job for job in jobs.listing(connection, kinds=(JobKind.FORWARD,))},
+            committing=tuple(jobs.listing(connection, kinds=tuple(_COMMITTING), states=(JobState.READY,))),
             troubled_jobs=tuple(jobs.listing(connection, states=(JobState.HELD, JobState.FAILED))),
             job_counts=jobs.counts(connection),
             findings=tuple(findings.listing(connection)),
@@ -281,6 +288,15 @@ def _waiting(peer: Peer, summary: deliveries.PeerSummary, job: Job | None) -> It
         yield Problem(Severity.WARNING, f"{waiting}: {job.error}", (*since, again), command)
 
 
+def _commitments(facts: Facts) -> Iterator[Problem]:
+    """Reports and requests that cannot be delivered; what failed for good is told by `_jobs`."""
+    for kind, words in _COMMITTING.items():
+        stuck = [job for job in facts.committing if job.error and job.kind is kind]
+        if stuck:
+            lines = [f"job {job.id}: {job.error}; tried again at {_moment(job.due_at)}" for job in stuck]
+            yield Problem(Severity.WARNING, f"{len(stuck)} {words}", _some(lines), f"gateway jobs retry {stuck[0].id}")
+
+
 def _jobs(facts: Facts) -> Iterator[Problem]:
     for state, words in ((JobState.HELD, "held until its rule can be evaluated"), (JobState.FAILED, "failed")):
         for kind in JobKind:
@@ -323,6 +339,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Problem]], ...] = (
     _space,
     _tls,
     _destinations,
+    _commitments,
     _jobs,
     _scans,
     _findings,

@@ -26,10 +26,12 @@ from gateway.model.peer import Peer
 from gateway.model.routing import Trigger
 from gateway.model.user import User
 from gateway.net.tls import Credentials
+from gateway.scp.commitment import ReportDesk
 from gateway.scp.dicom import DicomScp, Security
 from gateway.scp.identity import IdentityCheck, IdentityMode
 from gateway.scp.mrd import MrdScp, MrdScpSettings
 from gateway.scp.registry import AssociationRegistry
+from gateway.scp.service import ServiceClass
 from gateway.scp.settings import AccessMode, ScpSettings
 
 
@@ -64,18 +66,20 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
         triggers: Cached[frozenset[Trigger]] = Cached(lambda: triggers_of(database))
         bell = Bell()
         context = assemble(settings, home, database, triggers=triggers, requested=bell.ring)
-        worker = _worker(context, bell) if Part.WORK in part else None
-        listeners = (*_dicom(context, known_peers), _mrd(context)) if Part.LISTEN in part else ()
+        desk = ReportDesk()
+        worker = _worker(context, bell, desk) if Part.WORK in part else None
+        classes = service_classes(context, desk, bell.ring)
+        listeners = (*_dicom(context, known_peers, classes), _mrd(context)) if Part.LISTEN in part else ()
         undo.pop_all()
     return Node(context, Parts(lock, listeners, worker, (known_peers, triggers)))
 
 
-def _worker(context: Context, bell: Bell) -> Worker:
+def _worker(context: Context, bell: Bell, desk: ReportDesk) -> Worker:
     context.database.write(sweep.request)
     if context.settings.database.is_sqlite:  # this node holds its lock: a lease can only be of one that was killed
         context.database.write(jobs.release_leases)
         context.database.write(lambda connection: _bound_waits(connection, context.settings))
-    worker = Worker(context.database, handlers(context))
+    worker = Worker(context.database, handlers(context, desk))
     bell.answer_with(lambda delay_s: worker.wake(delay_s=delay_s))
     return worker
 
@@ -86,7 +90,9 @@ def _bound_waits(connection: Connection, settings: Settings) -> None:
     waits.bound(connection, job_s=longest_s, lease_s=LEASE_S, delivery_s=backoff.CEILING_S)
 
 
-def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> tuple[BoundListener, ...]:
+def _dicom(
+    context: Context, known_peers: Cached[list[Peer]], classes: tuple[ServiceClass, ...]
+) -> tuple[BoundListener, ...]:
     """The plain listener, and beside it the one for TLS where there is a certificate; their limits are common."""
     dicom = context.settings.dicom
     told = ScpSettings(
@@ -98,7 +104,6 @@ def _dicom(context: Context, known_peers: Cached[list[Peer]]) -> tuple[BoundList
         max_pdu=dicom.max_pdu,
         accept_unknown=dicom.accept_unknown,
     )
-    classes = service_classes(context)
     identity = IdentityCheck(IdentityMode(dicom.user_identity), lambda name: _find_user(context.database, name))
     registry = AssociationRegistry(max_per_peer=told.max_associations_per_peer, max_in_all=told.max_associations)
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from gateway.admin.context import Context
 from gateway.config import AnswerCharset
+from gateway.db import commitments
+from gateway.jobs.ask_commit import take_report
+from gateway.model.commitment import CommitmentRequest, Requester
+from gateway.scp.commitment import Commitment, ReportDesk
 from gateway.scp.find import Finder, query_class
 from gateway.scp.service import ServiceClass
 
 
-def service_classes(context: Context) -> tuple[ServiceClass, ...]:
-    """The service classes that need more of the node than the door: a line for each."""
-    return (_query(context),)
+def service_classes(context: Context, desk: ReportDesk, requested: Callable[[float], None]) -> tuple[ServiceClass, ...]:
+    """The service classes that need more of the node than the door: a line for each.
+
+    `desk`: where jobs find the associations that wait for a report; `requested`: as of `assemble`.
+    """
+    return (_query(context), _commitment(context, desk, requested))
 
 
 def _query(context: Context) -> ServiceClass:
@@ -25,3 +34,11 @@ def _query(context: Context) -> ServiceClass:
         local_offset=local // timedelta(minutes=1),
     )
     return query_class(finder)
+
+
+def _commitment(context: Context, desk: ReportDesk, requested: Callable[[float], None]) -> ServiceClass:
+    def record(requester: Requester, asked: CommitmentRequest) -> None:
+        context.database.write(lambda conn: commitments.request(conn, requester, asked))
+        requested(0.0)
+
+    return Commitment(desk, record, partial(take_report, context.database)).service_class()

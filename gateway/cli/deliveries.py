@@ -19,6 +19,7 @@ COLUMNS = (
     Column("state", "STATE"),
     Column("status", "STATUS"),
     Column("attempts", "ATTEMPTS"),
+    Column("commitment", "COMMITTED"),
     Column("rule", "RULE"),
     Column("rule_version", "VERSION"),
     Column("sop_instance_uid", "SOP INSTANCE UID"),

@@ -17,6 +17,7 @@ from typer.exceptions import Abort, TyperException
 from gateway import __version__
 from gateway.cli import (
     backup,
+    commitments,
     conformance,
     database,
     deliveries,
@@ -57,6 +58,7 @@ app.add_typer(scans.app, name="scans")
 app.add_typer(recon.app, name="recon")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(commitments.app, name="commitments")
 app.add_typer(database.app, name="db")
 
 

@@ -69,6 +69,10 @@ RequireUser = Annotated[
 MaxAssociations = Annotated[
     int | None, typer.Option("--max-associations", min=1, max=32, help="Associations that we open to it at a time.")
 ]
+Commitment = Annotated[
+    bool | None,
+    typer.Option("--commitment/--no-commitment", help="It is to vouch for what it was sent (storage commitment)."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ def add(
     tls_name: TlsName = None,
     tls_fingerprint: TlsFingerprint = None,
     require_user: RequireUser = None,
+    commitment: Commitment = None,
 ) -> None:
     """Add a peer.
 
@@ -115,7 +120,7 @@ def add(
         raise typer.BadParameter(
             "a peer without HOST:PORT only sends to us: say from where, --from CIDR", param_hint="--from"
         )
-    changes = _changes(where, networks, calling_aet, also_aets, allow, max_associations)
+    changes = _changes(where, networks, calling_aet, also_aets, allow, max_associations, commitment)
     changes |= _security(tls, tls_name, tls_fingerprint, require_user)
     peer = call(ctx, "peers.add", name=name, **changes)
     say(f"added {peer['name']}" + ("; try: gateway peers echo " + peer["name"] if peer["host"] else ""))
@@ -148,10 +153,11 @@ def set_(
     tls_name: TlsName = None,
     tls_fingerprint: TlsFingerprint = None,
     require_user: RequireUser = None,
+    commitment: Commitment = None,
 ) -> None:
     """Change a peer; what is not named stays. An empty text takes a value away: --calling-aet ""."""
     where = parse_address(address) if address is not None else None
-    changes = _changes(where, networks, calling_aet, also_aets, allow, max_associations)
+    changes = _changes(where, networks, calling_aet, also_aets, allow, max_associations, commitment)
     changes |= _security(tls, tls_name, tls_fingerprint, require_user)
     if not changes:
         raise typer.BadParameter("nothing to change: name an option")
@@ -210,6 +216,7 @@ def _changes(
     also_aets: list[str] | None,
     allow: str | None,
     max_associations: int | None,
+    commitment: bool | None,
 ) -> dict[str, Any]:
     """The options that were given, by the operation's names."""
     given: dict[str, Any] = {
@@ -218,6 +225,7 @@ def _changes(
         "also_aets": _without_empty(also_aets),
         "services": None if allow is None else _services(allow),
         "max_associations": max_associations,
+        "commitment": commitment,
     }
     if address is not None:
         given |= {"ae_title": address.ae_title, "host": address.host, "port": address.port}

@@ -21,7 +21,7 @@ from gateway.db.refusals import REFUSED
 from gateway.db.tables import deliveries, instances
 from gateway.db.upsert import greatest, insert
 from gateway.model.errors import NotFoundError
-from gateway.model.work import Delivery, DeliveryState
+from gateway.model.work import Delivery, DeliveryCommitment, DeliveryState
 
 SECOND = 1_000_000  # microseconds
 OPEN = (DeliveryState.WAITING, DeliveryState.FAILED)
@@ -126,8 +126,10 @@ def next_due(conn: Connection, peer_id: int) -> tuple[float, str] | None:
     return max(row.due_at - clock.now(conn), 0) / SECOND, "" if row.attempts else row.error
 
 
-def settle(conn: Connection, attempts: Iterable[Attempt], *, max_attempts: int) -> None:
+def settle(conn: Connection, attempts: Iterable[Attempt], *, max_attempts: int, commitment: bool = False) -> None:
     """Write results; a refusal fails the delivery at its `max_attempts`-th.
+
+    `commitment`: the destination is to vouch for what was sent.
 
     What was sent is sent, even when it was cancelled meanwhile; every other result only touches what still waits.
     """
@@ -147,7 +149,10 @@ def settle(conn: Connection, attempts: Iterable[Attempt], *, max_attempts: int) 
         statement = update(deliveries).where(deliveries.c.id == bindparam("b_id"))
         if result is not Result.SENT:
             statement = statement.where(deliveries.c.state == DeliveryState.WAITING)
-        conn.execute(statement.values(_changes(result, moment, max_attempts)), rows)
+        changes = _changes(result, moment, max_attempts)
+        if result is Result.SENT and commitment:
+            changes |= {"commitment": DeliveryCommitment.DUE, "ask_id": None}
+        conn.execute(statement.values(changes), rows)
 
 
 def get(conn: Connection, delivery_id: int) -> Delivery:
@@ -256,6 +261,8 @@ def _plan(
             "priority": greatest(deliveries.c.priority, new.priority),
             "created_at": new.created_at,
             "error": "",
+            "commitment": DeliveryCommitment.NONE.value,
+            "ask_id": None,
         },
         where=begins_again,
     )
@@ -342,4 +349,5 @@ def _delivery(row: Row[Any]) -> Delivery:
         sent_at=None if row.sent_at is None else clock.to_datetime(row.sent_at),
         status=row.status,
         error=row.error,
+        commitment=DeliveryCommitment(row.commitment),
     )

@@ -327,9 +327,51 @@ deliveries = Table(
     Column("sent_at", BigInteger),
     Column("status", Integer),
     _text("error"),
+    Column("commitment", String(16), nullable=False, server_default=""),
+    Column("ask_id", BigId),
     UniqueConstraint("peer_id", "sop_instance_uid", "digest"),
     Index(None, "peer_id", "state", "due_at"),
     Index(None, "instance_pk"),
+    Index("ix_deliveries_commitment", "peer_id", "commitment", sqlite_where=text("commitment != ''")),
+    Index("ix_deliveries_ask_id", "ask_id", sqlite_where=text("ask_id IS NOT NULL")),
+)
+
+# What others asked this node to vouch for. A list may name 30,000 objects: compressed by `gateway.db.commitments`.
+commitments = Table(
+    "commitments",
+    metadata,
+    _id(),
+    Column("transaction_uid", Text, nullable=False),
+    Column("calling_aet", String(16), nullable=False),
+    Column("called_aet", String(16), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("peer_id", BigId),
+    # Of the list: the same request again is the same row, another under the same Transaction UID is a duplicate.
+    Column("fingerprint", String(64), nullable=False),
+    Column("duplicate", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("objects", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("object_list", LargeBinary, nullable=False),
+    Column("reasons", LargeBinary),
+    Column("requested_at", BigInteger, nullable=False),
+    Column("reported_at", BigInteger),
+    UniqueConstraint("calling_aet", "transaction_uid", "fingerprint"),
+    Index(None, "state"),
+    sqlite_autoincrement=True,
+)
+
+# What this node asked its destinations to vouch for; the objects are those deliveries that name the row.
+commitment_asks = Table(
+    "commitment_asks",
+    metadata,
+    _id(),
+    Column("peer_id", BigId, ForeignKey("peers.id"), nullable=False),
+    Column("transaction_uid", Text, nullable=False, unique=True),
+    Column("asked_at", BigInteger),  # empty until the destination has taken the request
+    Column("created_at", BigInteger, nullable=False),
+    Index(None, "peer_id"),
+    sqlite_autoincrement=True,
 )
 
 # What an administrator should look at: shown by `gateway status` until resolved. One row a kind and subject.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import BinaryIO
 
 from gateway.db import maintenance
 from gateway.db.engine import Database
@@ -45,16 +48,19 @@ def count(database: Database) -> int:
 def verify(database: Database, store: ObjectStore) -> Iterator[Checked]:
     """Read every object that the index names, then look for objects that it does not name."""
     for reference in maintenance.references(database):
-        yield _check(store, reference)
+        yield check(store, reference)
     for stored in unreferenced(database, store):
         yield Checked(stored.key, Problem.UNREFERENCED)
 
 
-def _check(store: ObjectStore, reference: Reference) -> Checked:
+def check(store: ObjectStore, reference: Reference, *, from_medium: bool = False) -> Checked:
+    """Read one object to its end. `from_medium`: not what the kernel still has in memory of it, where it can forget."""
     digest = hashlib.sha256(salt(reference.transfer_syntax_uid) if reference.transfer_syntax_uid else b"")
     size = 0
     try:
         with store.open(reference.key) as file:
+            if from_medium:
+                _forget(file)
             size = len(file.read(reference.payload_offset))
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
@@ -69,3 +75,9 @@ def _check(store: ObjectStore, reference: Reference) -> Checked:
     if digest.hexdigest() != reference.digest:
         return Checked(reference.key, Problem.CORRUPT, "other bytes than were received")
     return Checked(reference.key)
+
+
+def _forget(file: BinaryIO) -> None:
+    """Let the kernel drop its copy of a file that is synced, so that reading it reads the disk."""
+    with suppress(OSError):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -20,7 +20,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from gateway.db import clock, deliveries, findings, jobs, peers
+from gateway.db import clock, commitment_asks, deliveries, findings, jobs, peers
 from gateway.db.deliveries import Attempt
 from gateway.db.deliveries import Result as Became
 from gateway.db.engine import Database
@@ -89,7 +89,7 @@ class ForwardHandler:
                 moment = clock.to_datetime(clock.now(conn))
                 if not batch:
                     return _until(deliveries.next_due(conn, peer.id))
-            ledger = _Ledger(self._database, lease, moment, self._random, self._monotonic)
+            ledger = _Ledger(self._database, peer, lease, moment, self._random, self._monotonic)
             self._send(peer, batch, ledger, lease)
             progress = progress or ledger.progress
             if ledger.trouble and (ledger.busy or not ledger.progress):
@@ -120,6 +120,7 @@ class _Ledger:
     """
 
     database: Database
+    peer: Peer
     lease: Lease
     moment: datetime
     randomness: Callable[[], float]
@@ -151,7 +152,7 @@ class _Ledger:
 
     def settle(self) -> None:
         """Record what is not recorded yet. Raises LeaseLost: then another worker has the destination."""
-        self.database.write(partial(_settle, self.lease, tuple(self._waiting), tuple(self._unreadable)))
+        self.database.write(partial(_settle, self.lease, self.peer, tuple(self._waiting), tuple(self._unreadable)))
         self._waiting.clear()
         self._unreadable.clear()
         self._settled_at = self.monotonic()
@@ -174,9 +175,13 @@ class _Ledger:
         return Attempt(delivery.id, Became.POSTPONED, status, error, min(max(age_s / 10, 60.0), backoff.CEILING_S))
 
 
-def _settle(lease: Lease, attempts: Sequence[Attempt], unreadable: Sequence[Unreadable], conn: Connection) -> None:
+def _settle(
+    lease: Lease, peer: Peer, attempts: Sequence[Attempt], unreadable: Sequence[Unreadable], conn: Connection
+) -> None:
     lease.renew(conn)
-    deliveries.settle(conn, attempts, max_attempts=MAX_ATTEMPTS)
+    deliveries.settle(conn, attempts, max_attempts=MAX_ATTEMPTS, commitment=peer.commitment)
+    if peer.commitment and any(attempt.result is Became.SENT for attempt in attempts):
+        commitment_asks.request(conn, peer.id)
     for event in unreadable:
         subject = f"instance {event.delivery.sop_instance_uid}"
         findings.raise_finding(conn, UNREADABLE_FINDING, subject, event.error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from sqlalchemy import Connection
 
-from gateway.db import deliveries, jobs
+from gateway.db import commitments, deliveries, jobs
 from gateway.db.engine import Database
 from gateway.ingest.sweep import sweep
 from gateway.jobs.clock_watch import ClockWatch
@@ -42,4 +42,5 @@ class SweepHandler:
 
 def _prune(conn: Connection) -> None:
     jobs.prune(conn, JOBS_KEPT_S)
+    commitments.prune(conn, JOBS_KEPT_S)
     deliveries.cancel_orphans(conn)

@@ -49,6 +49,7 @@ LANES = (
     Lane("forward", (JobKind.FORWARD,), 16),
     Lane("reconstruct", (JobKind.RECONSTRUCT,), 1),
     Lane("sweep", (JobKind.SWEEP,), 1),
+    Lane("commit", (JobKind.COMMIT, JobKind.ASK_COMMIT), 4),
 )
 
 

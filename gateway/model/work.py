@@ -15,6 +15,8 @@ class JobKind(StrEnum):
     RECONSTRUCT = "reconstruct"
     FORWARD = "forward"
     SWEEP = "sweep"
+    COMMIT = "commit"
+    ASK_COMMIT = "ask-commit"
 
 
 class JobState(StrEnum):
@@ -60,6 +62,16 @@ class DeliveryState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class DeliveryCommitment(StrEnum):
+    """Whether the destination vouches for an object: NONE where it is not asked, DUE until it is."""
+
+    NONE = ""
+    DUE = "due"
+    ASKED = "asked"
+    COMMITTED = "committed"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One object for one destination: a line of the ledger. Unique per destination, SOP instance and digest."""
@@ -84,6 +96,7 @@ class Delivery:
     sent_at: datetime | None = None
     status: int | None = None
     error: str = ""
+    commitment: DeliveryCommitment = DeliveryCommitment.NONE
 
 
 class ScanState(StrEnum):

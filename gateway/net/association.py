@@ -36,6 +36,7 @@ class Association:
         self._deadline = 0.0
         self._since_renewal = 0
         self._ahead: Message | None = None
+        self._begun: Indication | None = None
         self._released = False
         self._cancelled: set[int] = set()
         self.contexts = {context.id: context for context in contexts}
@@ -59,6 +60,20 @@ class Association:
         message = self._next_message()
         self.waiting = False
         return message
+
+    def wait_for_message(self, wakeup: int) -> bool:
+        """Wait for the peer to begin a message or to release; False when the descriptor `wakeup` can be read before.
+
+        To be called between messages. Raises what `Connection.next_event` raises.
+        """
+        self.skip_data_set()
+        if self._ahead is not None or self._released or self._begun is not None:
+            return True
+        deadline = self._connection.now() + self._connection.deadlines.idle_s
+        self.waiting = True
+        self._begun = self._connection.next_event_before(wakeup, deadline)
+        self.waiting = False
+        return self._begun is not None
 
     def response_to(self, request: Command) -> Message:
         """The response to a request that this side sent; a C-CANCEL that comes before it is kept for `cancelled`.
@@ -127,6 +142,9 @@ class Association:
     def release(self) -> None:
         """Release the association and close; a collision is resolved as PS3.8 table 9-10 says."""
         layer = self._connection.layer
+        if layer.state in OVER:  # the peer released it, or broke it off
+            self._connection.close()
+            return
         layer.release()
         self._connection.flush()
         deadline = self._connection.now() + self._connection.deadlines.association_s
@@ -167,7 +185,7 @@ class Association:
             self._answer_release()
             return None
         self._deadline = self._connection.now() + self._connection.deadlines.idle_s
-        event = self._connection.next_event(self._deadline)
+        event, self._begun = self._begun or self._connection.next_event(self._deadline), None
         self._renew()
         while True:
             if isinstance(event, ReleaseRq) and self._assembler.between_messages:

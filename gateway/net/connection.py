@@ -90,6 +90,15 @@ class Connection:
             self._read(self.now() + self.deadlines.progress_s)
         return event if isinstance(event, Fragment) else self._expected(event)
 
+    def next_event_before(self, wakeup: int, deadline: float) -> Indication | None:
+        """As `next_event`, but None when the descriptor `wakeup` can be read before the peer says anything."""
+        while (event := self.layer.next_event()) is None:
+            self.flush()
+            if self.layer.state is not State.IDLE and not self._transport.readable_before(wakeup, deadline):
+                return None
+            self._read(deadline)
+        return event if isinstance(event, Fragment) else self._expected(event)
+
     def flush(self) -> None:
         """Send what the machine has to say, in one write."""
         if output := self.layer.data_to_send():

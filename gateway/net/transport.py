@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,23 @@ class Transport:
         """True when `receive_into` would not wait: something has come, or the end."""
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return self._holds() or bool(poll.poll(0))
+
+    def readable_before(self, wakeup: int, deadline: float) -> bool:
+        """Wait until `receive_into` would not wait (True), or until the descriptor `wakeup` can be read (False).
+
+        Raises PeerTimeout, or ShuttingDown after `interrupt`.
+        """
+        self._arm(deadline)
+        if self._holds():
+            return True
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.register(wakeup, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, deadline - self._clock()))}
+        if not ready:
+            raise PeerTimeout(f"{self.address} sent nothing before the deadline")
+        return self._sock.fileno() in ready
 
     def send(self, buffers: Sequence[Buffer], deadline: float) -> None:
         """Write all of `buffers`, together in as few system calls as the kernel allows.
@@ -151,6 +168,10 @@ class Transport:
     def close(self) -> None:
         """Close at once."""
         self._sock.close()
+
+    def _holds(self) -> bool:
+        """True where TLS has bytes that it has read and nobody took, of which the kernel says nothing."""
+        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def _arm(self, deadline: float) -> None:
         if self._interrupted:

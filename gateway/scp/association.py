@@ -31,6 +31,7 @@ from gateway.scp.offers import allowed, offers_for
 from gateway.scp.registry import AssociationRegistry
 from gateway.scp.service import AssociationState, ServiceClass, ServiceContext
 from gateway.scp.settings import ScpSettings
+from gateway.wire.dimse import Message
 from gateway.wire.fsm import Role
 from gateway.wire.items import OperationsWindow, UserInformation
 from gateway.wire.negotiation import Negotiated, negotiate
@@ -127,8 +128,12 @@ class AcceptedAssociation:
         context = self._accept(request, access.peer, verdict, state, classes)
         self._log.debug("association.accepted", contexts=len(context.association.contexts))
         dispatcher = Dispatcher(context, classes, request.user.common_extended)
-        while (message := context.association.receive()) is not None:
-            dispatcher.dispatch(message)
+        try:
+            while (message := _next(context)) is not None:
+                if not context.outbox.answers(message):
+                    dispatcher.dispatch(message)
+        finally:
+            context.outbox.close()
         return Ending(How.RELEASED, By.PEER)
 
     def _hear_request(self, timeout_s: float) -> AssociateRq:
@@ -197,6 +202,11 @@ class AcceptedAssociation:
             user=verdict.user,
             extended={item.sop_class_uid: item.information for item in negotiated.extended},
         )
+
+
+def _next(context: ServiceContext) -> Message | None:
+    context.outbox.wait(context.association)
+    return context.association.receive()
 
 
 def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int, verdict: Verdict) -> AssociateAc:

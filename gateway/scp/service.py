@@ -13,6 +13,7 @@ from gateway.model.errors import ProtocolViolation
 from gateway.model.instance import Source
 from gateway.net.association import Association
 from gateway.scp.door import Door
+from gateway.scp.outbox import Outbox
 from gateway.wire.command import RESPONSE_BIT, Command
 from gateway.wire.dimse import Message
 from gateway.wire.items import SopClassCommonExtended
@@ -48,7 +49,8 @@ class ServiceContext:
 
     `peer` is the entry of the peers table that the requestor matched, `user` a user that it named and that was
     verified. `extended` holds, by abstract syntax, the service class application information that extended
-    negotiation granted (PS3.7 D.3.3.5). Roles are those of `association.contexts`.
+    negotiation granted (PS3.7 D.3.3.5). Roles are those of `association.contexts`. What a service asks the peer on
+    its own account goes through the `outbox`.
     """
 
     association: Association
@@ -59,6 +61,7 @@ class ServiceContext:
     peer: peer.Peer | None = None
     user: str | None = None
     extended: Mapping[str, bytes] = field(default_factory=dict)
+    outbox: Outbox = field(default_factory=Outbox)
 
 
 Service = Callable[[ServiceContext, Message], None]

@@ -13,6 +13,7 @@ from gateway.db import peers as table
 from gateway.model.errors import UsageError
 from gateway.model.peer import OFFERED_SERVICES, Peer, Service
 from gateway.scp.classes import storage, verification
+from gateway.scp.commitment import ReportDesk
 from gateway.scp.offers import allowed
 
 
@@ -22,15 +23,15 @@ def test_a_peer_may_everything_that_there_is(context: Context) -> None:
 
 @pytest.mark.parametrize("service", sorted(OFFERED_SERVICES))
 def test_every_service_that_may_be_allowed_is_offered(service: Service, context: Context) -> None:
-    classes = (verification(), storage(), *service_classes(context))
+    classes = (verification(), storage(), *service_classes(context, ReportDesk(), lambda _: None))
     peer = Peer(1, "pacs", "PACS", services=frozenset({service}))
     assert allowed(peer, classes)
     assert not allowed(replace(peer, services=frozenset()), classes)
 
 
 def test_a_service_that_is_not_there_is_refused_by_name(context: Context) -> None:
-    with pytest.raises(UsageError, match="no service commit to allow; it has echo, find, store"):
-        peers.add(context, "pacs", "PACS", "10.0.0.5", 104, services=(Service.STORE, Service.COMMIT, Service.FIND))
+    with pytest.raises(UsageError, match="no service move to allow; it has commit, echo, find, store"):
+        peers.add(context, "pacs", "PACS", "10.0.0.5", 104, services=(Service.STORE, Service.MOVE, Service.FIND))
     peers.add(context, "pacs", "PACS", "10.0.0.5", 104)
     with pytest.raises(UsageError, match="no service move"):
         peers.set_(context, "pacs", {"services": ["move"]})

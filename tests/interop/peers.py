@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.admin import client
+
 START_SECONDS = 30.0
 STOP_SECONDS = 35.0
 
@@ -221,6 +223,10 @@ class Node:
             check=check,
             timeout=120,
         )
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """Ask the running node without a process for it, as often as a test likes to look."""
+        return client.call(self.home, operation, arguments)
 
     def json(self, *arguments: str) -> Any:
         """What a listing prints under `--json`."""
