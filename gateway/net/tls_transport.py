@@ -60,8 +60,7 @@ class TlsTransport(Transport):
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                self._flush(deadline)
-                self._pull(deadline)
+                self._exchange(deadline)
             except ssl.SSLError as error:
                 raise self._failed(error, deadline) from error
         self._flush(deadline)
@@ -134,6 +133,14 @@ class TlsTransport(Transport):
             raise self._failed(error, deadline) from error
         return count
 
+    def _exchange(self, deadline: float) -> None:
+        """A step of the handshake; who hangs up in it as a rule knows nothing of TLS, or does not like ours."""
+        try:
+            self._flush(deadline)
+            self._pull(deadline)
+        except ConnectionLost as error:
+            raise ConnectionLost(f"{error}, in the TLS handshake") from error
+
     def _pull(self, deadline: float) -> None:
         count = super().receive_into(self._buffer, deadline)
         if count:
@@ -150,7 +157,7 @@ class TlsTransport(Transport):
         with suppress(ConnectionLost):
             self._flush(deadline)
         if isinstance(error, ssl.SSLEOFError):
-            return ConnectionLost(f"{self.address} closed the connection during the TLS handshake")
+            return ConnectionLost(f"{self.address} closed the connection in the TLS handshake")
         if isinstance(error, ssl.SSLCertVerificationError):
             return TlsFault(f"TLS with {self.address}: its certificate is not accepted: {error.verify_message}")
         reason = (error.reason or "failed").replace("_", " ").lower()
@@ -169,8 +176,8 @@ def _secured(tls: ssl.SSLObject) -> Secured:
 
 
 def _names(tls: ssl.SSLObject) -> tuple[str, ...]:
-    """Alternative names (DNS, IP, URI) and the common name of the peer's certificate, if it was verified."""
+    """The common name and the alternative names (DNS, IP, URI) of the peer's certificate, if it was verified."""
     found: Any = tls.getpeercert() or {}  # typed more loosely than it is
     alternative = [str(value) for _, value in found.get("subjectAltName", ())]
     subject = [pair for group in found.get("subject", ()) for pair in group]
-    return (*alternative, *(str(value) for key, value in subject if key == "commonName"))
+    return (*(str(value) for key, value in subject if key == "commonName"), *alternative)

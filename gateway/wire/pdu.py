@@ -265,17 +265,11 @@ def _decode_associate(body: memoryview, name: str, context_type: ItemType) -> _A
         elif kind == context_type:
             found.contexts.append(content)
         elif kind == ItemType.USER_INFORMATION:
-            found.user = _usable(decode_user_information(content))
+            found.user = decode_user_information(content)
     for kind in (ItemType.APPLICATION_CONTEXT, context_type, ItemType.USER_INFORMATION):
         if kind not in seen:
             raise ProtocolViolation(f"{name}: no item {kind:#04x}, which must be there")
     return found
-
-
-def _usable(user: UserInformation) -> UserInformation:
-    if 0 < user.max_length < MIN_MAX_LENGTH:
-        raise ProtocolViolation(f"user information: a maximum length of {user.max_length} leaves no room for a PDV")
-    return user
 
 
 def _decode_rq(body: memoryview) -> AssociateRq:

@@ -25,6 +25,7 @@ from gateway.model.errors import LocalProtocolError, ProtocolViolation
 from gateway.wire.fsm import LOCAL_TRIGGERS, Artim, Role, Send, State, Step, Trigger, step_for
 from gateway.wire.pdu import (
     MAX_ASSOCIATION_PDU,
+    MIN_MAX_LENGTH,
     Abort,
     AbortReason,
     AbortSource,
@@ -343,7 +344,16 @@ class UpperLayer:
     def _indicate(self, pdu: Pdu) -> _Outcome:
         if isinstance(pdu, AssociateRq | AssociateAc):
             self.peer_max_length = pdu.user.max_length
+            if 0 < self.peer_max_length < MIN_MAX_LENGTH:
+                return self._leave_unanswerable()
         return self._fire(_TRIGGERS[self._kind], indication=pdu) or _AGAIN
+
+    def _leave_unanswerable(self) -> _Outcome:
+        """A peer that takes nothing is told why. A request is taken first: from state 2 no reason goes out."""
+        if self.state is State.AWAITING_RQ:
+            self._fire(_TRIGGERS[self._kind])
+        detail = f"a maximum length of {self.peer_max_length} leaves no room for a PDV"
+        return self._violated(AbortReason.INVALID_PARAMETER, detail)
 
     def _skip(self) -> _Outcome:
         count = min(self._end - self._start, self._pdu_left)

@@ -12,7 +12,8 @@ import pytest
 from gateway.model.instance import Origin, RecordOutcome, Source
 from gateway.model.peer import Peer
 from gateway.net.connection import Deadlines
-from gateway.scp.dicom import DicomScp
+from gateway.scp.dicom import DicomScp, Security
+from gateway.scp.registry import AssociationRegistry
 from gateway.scp.settings import AccessMode, ScpSettings
 
 
@@ -91,8 +92,15 @@ def start_scp(door: MemoryDoor) -> Iterator[StartScp]:
     """Starts listeners with changed settings; they are drained at the end."""
     started: list[DicomScp] = []
 
-    def start(*, peers: tuple[Peer, ...] = (), **changes: object) -> DicomScp:
-        scp = DicomScp(replace(SETTINGS, **changes), door, lambda: peers)  # type: ignore[arg-type]
+    def start(
+        *,
+        peers: tuple[Peer, ...] = (),
+        security: Security | None = None,
+        registry: AssociationRegistry | None = None,
+        **changes: object,
+    ) -> DicomScp:
+        settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+        scp = DicomScp(settings, door, lambda: peers, security=security, registry=registry)
         scp.start()
         started.append(scp)
         return scp

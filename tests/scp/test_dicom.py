@@ -30,17 +30,18 @@ from gateway.model.instance import RecordOutcome
 from gateway.model.peer import Peer
 from gateway.net.connection import Deadlines
 from gateway.scp.dicom import DicomScp
-from gateway.wire.command import Command, CommandField, decode_command, encode_command
-from gateway.wire.fragments import message_fragments
-from gateway.wire.items import UserInformation
-from gateway.wire.pdu import AssociateRq, ProposedContext, encode
+from gateway.wire.command import Command, CommandField
 from tests.interop.peers import program
-
-VERIFICATION = "1.2.840.10008.1.1"
-CT = "1.2.840.10008.5.1.4.1.1.2"
-IMPLICIT = "1.2.840.10008.1.2"
-CONTEXTS = (ProposedContext(1, VERIFICATION, (IMPLICIT,)), ProposedContext(3, CT, (IMPLICIT,)))
-REQUEST = encode(AssociateRq("GATEWAY", "CLIENT", CONTEXTS, UserInformation(16384, "1.2.3")))
+from tests.scp.raw_client import (
+    CT,
+    REQUEST,
+    VERIFICATION,
+    answer_to,
+    associated,
+    message,
+    receive_pdu,
+    store_request,
+)
 
 pytestmark = pytest.mark.interop
 
@@ -177,55 +178,6 @@ def test_what_was_kept_though_it_is_cut_off_is_answered_with_a_warning(scp: Dico
     response = store_by_pynetdicom(scp, dataset())
     assert response.Status == 0xB007
     assert "cut off" in response.ErrorComment
-
-
-def receive_pdu(client: socket.socket) -> tuple[int, bytes]:
-    """Type and body of the next PDU."""
-    header = receive(client, 6)
-    return header[0], receive(client, int.from_bytes(header[2:6], "big"))
-
-
-def receive(client: socket.socket, count: int) -> bytes:
-    """Exactly `count` bytes."""
-    data = b""
-    while len(data) < count:
-        piece = client.recv(count - len(data))
-        assert piece, "the listener hung up"
-        data += piece
-    return data
-
-
-def associated(client: socket.socket) -> None:
-    """Open an association over a raw connection."""
-    client.sendall(REQUEST)
-    assert receive_pdu(client)[0] == 2
-
-
-def message(context: int, command: Command, data_set: list[bytes] | None = None) -> bytes:
-    """A message in PDUs of 16 KiB."""
-    batches = message_fragments(context, encode_command(command), data_set, 16384)
-    return b"".join(bytes(part) for batch in batches for part in batch)
-
-
-def store_request(**changes: Any) -> Command:
-    """A C-STORE request of a CT object."""
-    values: dict[str, Any] = {
-        "field": CommandField.C_STORE_RQ,
-        "has_data_set": True,
-        "message_id": 1,
-        "affected_sop_class_uid": CT,
-        "affected_sop_instance_uid": "1.2.3",
-        "priority": 0,
-    }
-    return Command(**(values | changes))
-
-
-def answer_to(client: socket.socket, data: bytes) -> Command:
-    """Send bytes and read the response's command."""
-    client.sendall(data)
-    kind, body = receive_pdu(client)
-    assert kind == 4
-    return decode_command(body[6:])
 
 
 def test_a_broken_off_object_leaves_no_trace(client: socket.socket, door: Any) -> None:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
-from gateway.model.errors import AssociationAborted, ConnectionLost, PeerTimeout, ProtocolViolation, Unsupported
+from gateway.model.errors import (
+    AssociationAborted,
+    ConnectionLost,
+    PeerFault,
+    PeerTimeout,
+    ProtocolViolation,
+    Unsupported,
+)
 from gateway.net.connection import Deadlines
 from gateway.scu.association import Destination, Proposal, request_association
 from gateway.scu.echo import verify
@@ -28,6 +36,7 @@ from gateway.wire.pdu import (
     Abort,
     AnsweredContext,
     AssociateAc,
+    AssociateRj,
     AssociateRq,
     ContextResult,
     ProposedContext,
@@ -44,6 +53,9 @@ ACCEPTED = encode(
 )
 REFUSED = encode(
     AssociateAc(bytes(64), (AnsweredContext(1, ContextResult.NO_REASON, IMPLICIT),), UserInformation(16384, "1.2.3"))
+)
+SMALL = encode(
+    AssociateAc(bytes(64), (AnsweredContext(1, ContextResult.ACCEPTANCE, IMPLICIT),), UserInformation(7, "1.2.3"))
 )
 Part = Callable[[socket.socket], None]
 
@@ -189,3 +201,34 @@ def test_everything_that_can_be_proposed_is_proposed_and_what_was_granted_is_kno
     told = heard[0].user
     assert (told.roles, told.extended, told.common_extended) == ((role,), (extended,), (common,))
     assert told.user_identity == identity
+
+
+STORY = (*OPENING, hear(4), say(message(ECHO_RSP)), hear(5), say(encode(ReleaseRp())))
+
+
+@pytest.mark.parametrize(
+    ("parts", "ended"),
+    [
+        (STORY, {"ended": "released", "by": "us", "contexts": 1, "messages_in": 1, "messages_out": 1}),
+        ((hear(1), say(encode(AssociateRj(2, 3, 2)))), {"ended": "rejected", "by": "peer", "source": 3, "reason": 2}),
+        ((*OPENING, hear(4), say(encode(Abort(2, 1)))), {"ended": "aborted", "by": "peer", "source": 2, "reason": 1}),
+        ((hear(1), say(encode(ReleaseRp()))), {"ended": "aborted", "by": "us", "source": 2, "reason": 2}),
+        ((hear(1), say(SMALL)), {"ended": "aborted", "by": "us", "source": 2, "reason": 6}),
+        ((hear(1), lambda sock: sock.shutdown(socket.SHUT_WR)), {"ended": "lost", "by": "peer"}),
+        ((*OPENING, hear(4)), {"ended": "timeout", "by": "peer"}),
+    ],
+)
+def test_every_association_leaves_one_line(parts: tuple[Part, ...], ended: dict[str, object]) -> None:
+    with played(*parts) as destination, capture_logs() as logged:
+        named = replace(destination, peer="pacs", deadlines=Deadlines(5, 0.3, 5, farewell_s=0.1))
+        with suppress(PeerFault):
+            verify(named)
+    (line,) = [entry for entry in logged if entry["event"] == "association.ended"]
+    assert {name: line[name] for name in ended} == ended
+    assert (line["role"], line["peer"], line["called_aet"], line["calling_aet"]) == (
+        "requestor",
+        "pacs",
+        "PEER",
+        "GATEWAY",
+    )
+    assert line["bytes_out"] > 0
