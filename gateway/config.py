@@ -184,6 +184,12 @@ class DicomSettings(Section):
         default=True,
         description="take storage classes that this edition does not know, private ones and those of later editions",
     )
+    pending_seconds: Duration = Field(
+        default=1.0, gt=0, description="a C-MOVE or C-GET says how far it is at least this often"
+    )
+    response_seconds: Duration = Field(
+        default=120.0, gt=0, description="how long the destination of a C-MOVE may take for one object"
+    )
     user_identity: UserIdentity = Field(
         default=UserIdentity.IGNORE,
         description="users named by callers: ignore, accept (those of gateway users add alone), or require one",

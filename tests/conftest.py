@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from gateway.admin import setup
 from gateway.db.engine import Database
+from gateway.reencode.pool import Reencoder
 from gateway.store.filesystem import FilesystemStore
 from tests.interop.peers import PeerMissingError
 
@@ -48,6 +49,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no test data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def reencoder() -> Iterator[Reencoder]:
+    """Re-encodes in a process that is kept for all tests."""
+    with closing(Reencoder()) as made:
+        yield made
 
 
 @pytest.fixture

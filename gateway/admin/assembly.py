@@ -17,6 +17,7 @@ from gateway.config import Settings
 from gateway.db import rules
 from gateway.db.engine import Database
 from gateway.model.routing import Trigger
+from gateway.reencode.pool import Reencoder
 from gateway.store.filesystem import FilesystemStore
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def assemble(
 
         return build_way_in(settings, home, database, store, triggers, requested)
 
-    return Context(home, settings, database, store, Once(make), Once(lambda: _credentials(settings, home)))
+    credentials = Once(lambda: _credentials(settings, home))
+    return Context(home, settings, database, store, Once(make), credentials, Reencoder(home))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.jobs.reconstruct import Reconstructor
     from gateway.jobs.sandbox import Sandbox
     from gateway.net.tls import Credentials
+    from gateway.reencode.pool import Reencoder
     from gateway.scu.calling import Calling
 
 
@@ -78,6 +79,7 @@ class Context:
     store: ObjectStore
     way_in: Once[WayIn]
     credentials: Once[Credentials]
+    reencoder: Reencoder
     live: Live | None = None
     report: Report = silent
 

@@ -24,6 +24,7 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "jobs": ("cancel", "list_", "retry", "show"),
     "peers": ("add", "echo", "list_", "pause", "remove", "rename", "resume", "set_", "show"),
     "recon": ("run",),
+    "retrieve": ("get_", "move_"),
     "rule_test": ("run",),
     "rules": ("add", "disable", "enable", "export", "export_toml", "import_", "list_", "log", "remove", "set_", "show"),
     "scans": ("delete", "list_", "plan_deletion", "show"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from gateway.db import deliveries, rules
 from gateway.db import peers as table
 from gateway.db.connection import Connection
 from gateway.model.errors import UsageError
-from gateway.model.peer import DEFAULT_SERVICES, OFFERED_SERVICES, Peer, Service
+from gateway.model.peer import DEFAULT_SERVICES, Peer, Service
 
 # What `peers set` may change, and what turns the JSON value into the field's.
 _FIELDS: Mapping[str, Any] = {
@@ -22,7 +22,7 @@ _FIELDS: Mapping[str, Any] = {
     "networks": tuple,
     "calling_aet": lambda value: value or None,
     "also_aets": tuple,
-    "services": lambda value: _offered(map(Service, value)),
+    "services": lambda value: frozenset(map(Service, value)),
     "max_associations": int,
     "tls": bool,
     "tls_name": lambda value: value or None,
@@ -85,7 +85,7 @@ def add(
         networks=networks,
         calling_aet=calling_aet or None,
         also_aets=also_aets,
-        services=DEFAULT_SERVICES if services is None else _offered(services),
+        services=DEFAULT_SERVICES if services is None else frozenset(services),
         max_associations=max_associations,
         tls=tls,
         tls_name=tls_name or None,
@@ -177,15 +177,6 @@ def echo(context: Context, name: str) -> Echoed:
 def _fingerprint(text: str) -> str:
     """As `openssl x509 -fingerprint -sha256` writes it, or without the colons."""
     return text.rpartition("=")[2].replace(":", "").strip().lower()
-
-
-def _offered(services: Iterable[Service]) -> frozenset[Service]:
-    """Raises `UsageError` naming a service that this node does not have."""
-    wanted = frozenset(services)
-    if missing := wanted - OFFERED_SERVICES:
-        known = ", ".join(sorted(OFFERED_SERVICES))
-        raise UsageError(f"this node has no service {', '.join(sorted(missing))} to allow; it has {known}")
-    return wanted
 
 
 def _acted(context: Context) -> None:

@@ -68,7 +68,7 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
         context = assemble(settings, home, database, triggers=triggers, requested=bell.ring)
         desk = ReportDesk()
         worker = _worker(context, bell, desk) if Part.WORK in part else None
-        classes = service_classes(context, desk, bell.ring)
+        classes = service_classes(context, desk, bell.ring, known_peers)
         listeners = (*_dicom(context, known_peers, classes), _mrd(context)) if Part.LISTEN in part else ()
         undo.pop_all()
     return Node(context, Parts(lock, listeners, worker, (known_peers, triggers)))

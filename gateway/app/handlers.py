@@ -21,7 +21,7 @@ def handlers(context: Context, desk: ReportDesk) -> Mapping[JobKind, Handler]:
     database, store = context.database, context.store
     return {
         JobKind.ROUTE: RouteHandler(database),
-        JobKind.FORWARD: ForwardHandler(database, store, connector(context.calling)),
+        JobKind.FORWARD: ForwardHandler(database, store, connector(context.calling, context.reencoder)),
         JobKind.RECONSTRUCT: ReconstructHandler(context.reconstructor),
         JobKind.SWEEP: SweepHandler(database, store),
         JobKind.ASK_COMMIT: AskCommitHandler(database, asker(context.calling)),

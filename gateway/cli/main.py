@@ -27,6 +27,7 @@ from gateway.cli import (
     output,
     peers,
     recon,
+    retrieve,
     rules,
     scans,
     send,
@@ -48,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (node, imports, send, backup, conformance):
+for module in (node, imports, send, retrieve, backup, conformance):
     module.register(app)
 app.add_typer(peers.app, name="peers")
 app.add_typer(users.app, name="users")

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.invocation import call, confirm
 from gateway.cli.output import AsCsv, AsJson, Column, print_fields, print_json, print_rows, say
-from gateway.model.peer import OFFERED_SERVICES, Service
+from gateway.model.peer import Service
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +31,7 @@ COLUMNS = (
 )
 
 _ADDRESS = re.compile(r"(?P<ae>.+)@(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
-_OFFERED = ",".join(sorted(OFFERED_SERVICES))
+_OFFERED = ",".join(sorted(Service))
 
 Name = Annotated[str, typer.Argument(help="Name of the peer in this node.")]
 Networks = Annotated[

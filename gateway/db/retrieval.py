@@ -53,6 +53,16 @@ def selected(conn: Connection, selection: Selection) -> Sequence[int]:
     return ids
 
 
+def kinds(conn: Connection, ids: Sequence[int]) -> list[tuple[str, str]]:
+    """SOP class and transfer syntax of these, each pair once."""
+    columns = instances.c.sop_class_uid, instances.c.transfer_syntax_uid
+    pairs: dict[tuple[str, str], None] = {}
+    for some in batches(ids):
+        for row in conn.execute(select(*columns).distinct().where(instances.c.id.in_(some))):
+            pairs[row[0], row[1]] = None
+    return sorted(pairs)
+
+
 def stored(conn: Connection, ids: Sequence[int]) -> list[StoredInstance]:
     """The rows of these ids, in their order, without those that were deleted meanwhile. For at most `MAX_IDS`."""
     rows = conn.execute(select(*_COLUMNS).where(instances.c.id.in_(ids)))

@@ -12,7 +12,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from gateway.dicom.uids import derived_uid
-from gateway.scu.store import Outgoing
+from gateway.scu.outgoing import Outgoing
 
 SLICES = 5
 MATRIX = 128

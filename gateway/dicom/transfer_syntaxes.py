@@ -1,7 +1,8 @@
 """Transfer syntaxes and how each encodes a data set.
 
 PS3.5 section 10 and annex A, PS3.6 table A-1, edition 2025c. This node keeps what arrives as it arrived, so it takes
-every transfer syntax in which a data set can be sent; it re-encodes only between the four of `NATIVE`.
+every transfer syntax in which a data set can be sent; what it re-encodes, for a peer that takes no other, is `NATIVE`,
+`DECODED` and `ENCODED`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,40 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+JPEG_SPECTRAL = "1.2.840.10008.1.2.4.53"
+JPEG_PROGRESSIVE = "1.2.840.10008.1.2.4.55"
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
+JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.70"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+JPEG_LS_NEAR_LOSSLESS = "1.2.840.10008.1.2.4.81"
+JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
+JPEG_2000 = "1.2.840.10008.1.2.4.91"
+HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
+HTJ2K_RPCL = "1.2.840.10008.1.2.4.202"
+HTJ2K = "1.2.840.10008.1.2.4.203"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
 
 NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED_LITTLE, EXPLICIT_BIG})
+"""Uncompressed pixels."""
+
+ENCODED: tuple[str, ...] = (
+    RLE_LOSSLESS,
+    JPEG_LOSSLESS_SV1,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    JPEG_2000_LOSSLESS,
+    HTJ2K_LOSSLESS,
+    HTJ2K_RPCL,
+    JPEG_LS_NEAR_LOSSLESS,
+    JPEG_2000,
+    HTJ2K,
+)
+"""To which pixels are compressed, losslessly, in the order of preference: what old equipment reads comes first."""
+
+DECODED = frozenset({*ENCODED, JPEG_BASELINE, JPEG_EXTENDED, JPEG_SPECTRAL, JPEG_PROGRESSIVE})
+"""From which pixels are decompressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +81,17 @@ _NATIVE = (
 
 _ENCAPSULATED = (
     ("1.2.840.10008.1.2.1.98", "Encapsulated Uncompressed Explicit VR Little Endian"),
-    ("1.2.840.10008.1.2.4.50", "JPEG Baseline (Process 1)"),
-    ("1.2.840.10008.1.2.4.51", "JPEG Extended (Process 2 and 4)"),
-    ("1.2.840.10008.1.2.4.57", "JPEG Lossless, Non-Hierarchical (Process 14)"),
+    (JPEG_BASELINE, "JPEG Baseline (Process 1)"),
+    (JPEG_EXTENDED, "JPEG Extended (Process 2 and 4)"),
+    (JPEG_LOSSLESS, "JPEG Lossless, Non-Hierarchical (Process 14)"),
     (
-        "1.2.840.10008.1.2.4.70",
+        JPEG_LOSSLESS_SV1,
         "JPEG Lossless, Non-Hierarchical, First-Order Prediction (Process 14 [Selection Value 1])",
     ),
-    ("1.2.840.10008.1.2.4.80", "JPEG-LS Lossless Image Compression"),
-    ("1.2.840.10008.1.2.4.81", "JPEG-LS Lossy (Near-Lossless) Image Compression"),
-    ("1.2.840.10008.1.2.4.90", "JPEG 2000 Image Compression (Lossless Only)"),
-    ("1.2.840.10008.1.2.4.91", "JPEG 2000 Image Compression"),
+    (JPEG_LS, "JPEG-LS Lossless Image Compression"),
+    (JPEG_LS_NEAR_LOSSLESS, "JPEG-LS Lossy (Near-Lossless) Image Compression"),
+    (JPEG_2000_LOSSLESS, "JPEG 2000 Image Compression (Lossless Only)"),
+    (JPEG_2000, "JPEG 2000 Image Compression"),
     ("1.2.840.10008.1.2.4.92", "JPEG 2000 Part 2 Multi-component Image Compression (Lossless Only)"),
     ("1.2.840.10008.1.2.4.93", "JPEG 2000 Part 2 Multi-component Image Compression"),
     ("1.2.840.10008.1.2.4.100", "MPEG2 Main Profile / Main Level"),
@@ -80,18 +113,18 @@ _ENCAPSULATED = (
     ("1.2.840.10008.1.2.4.110", "JPEG XL Lossless"),
     ("1.2.840.10008.1.2.4.111", "JPEG XL JPEG Recompression"),
     ("1.2.840.10008.1.2.4.112", "JPEG XL"),
-    ("1.2.840.10008.1.2.4.201", "High-Throughput JPEG 2000 Image Compression (Lossless Only)"),
-    ("1.2.840.10008.1.2.4.202", "High-Throughput JPEG 2000 with RPCL Options Image Compression (Lossless Only)"),
-    ("1.2.840.10008.1.2.4.203", "High-Throughput JPEG 2000 Image Compression"),
-    ("1.2.840.10008.1.2.5", "RLE Lossless"),
+    (HTJ2K_LOSSLESS, "High-Throughput JPEG 2000 Image Compression (Lossless Only)"),
+    (HTJ2K_RPCL, "High-Throughput JPEG 2000 with RPCL Options Image Compression (Lossless Only)"),
+    (HTJ2K, "High-Throughput JPEG 2000 Image Compression"),
+    (RLE_LOSSLESS, "RLE Lossless"),
     ("1.2.840.10008.1.2.8.1", "Deflated Image Frame Compression"),
 )
 
 _ENCAPSULATED_RETIRED = (
     ("1.2.840.10008.1.2.4.52", "JPEG Extended (Process 3 and 5)"),
-    ("1.2.840.10008.1.2.4.53", "JPEG Spectral Selection, Non-Hierarchical (Process 6 and 8)"),
+    (JPEG_SPECTRAL, "JPEG Spectral Selection, Non-Hierarchical (Process 6 and 8)"),
     ("1.2.840.10008.1.2.4.54", "JPEG Spectral Selection, Non-Hierarchical (Process 7 and 9)"),
-    ("1.2.840.10008.1.2.4.55", "JPEG Full Progression, Non-Hierarchical (Process 10 and 12)"),
+    (JPEG_PROGRESSIVE, "JPEG Full Progression, Non-Hierarchical (Process 10 and 12)"),
     ("1.2.840.10008.1.2.4.56", "JPEG Full Progression, Non-Hierarchical (Process 11 and 13)"),
     ("1.2.840.10008.1.2.4.58", "JPEG Lossless, Non-Hierarchical (Process 15)"),
     ("1.2.840.10008.1.2.4.59", "JPEG Extended, Hierarchical (Process 16 and 18)"),
@@ -142,3 +175,10 @@ def transfer_syntax(uid: str) -> TransferSyntax:
     if row is None or not row.data_set:
         raise Unsupported(f"transfer syntax {row.name if row else ascii(uid[:64])} encodes no data set known here")
     return row
+
+
+def can_transcode(source_uid: str, target_uid: str) -> bool:
+    """True where `gateway.dicom.transcode` knows a way; what an object's pixels are like may still forbid it."""
+    if source_uid == target_uid:
+        return True
+    return (source_uid in NATIVE or source_uid in DECODED) and (target_uid in NATIVE or target_uid in ENCODED)

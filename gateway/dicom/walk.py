@@ -67,12 +67,12 @@ def dictionary_vr(tag: int) -> str:
         return ""
 
 
-def top_level(data: bytes, encoding: Encoding, *, deepest: int) -> Iterator[tuple[Head, int, int]]:
+def top_level(data: bytes, encoding: Encoding, *, deepest: int, start: int = 0) -> Iterator[tuple[Head, int, int]]:
     """The elements of the top level with their begin and end; what is in a value of known length is not looked at.
 
     Raises `MalformedData` and `LimitExceeded` as `walk` does.
     """
-    at = 0
+    at = start
     while at < len(data):
         head = encoding.head_at(data, at)
         if head is None:
@@ -95,16 +95,23 @@ def sequence_end(data: bytes, encoding: Encoding, start: int, deepest: int) -> i
 
 
 def walk(
-    data: bytes, encoding: Encoding, *, deepest: int, start: int = 0, into_known_lengths: bool = True
+    data: bytes,
+    encoding: Encoding,
+    *,
+    deepest: int,
+    start: int = 0,
+    end: int | None = None,
+    into_known_lengths: bool = True,
 ) -> Iterator[Step]:
-    """Every element and item of an inflated data set, in its order, from `start` on.
+    """Every element and item of an inflated data set, in its order, from `start` on, to `end` if that is given.
 
     `into_known_lengths`: whether sequences and items of explicit length are entered, or are values like any other.
 
     Raises `MalformedData` where lengths and delimiters contradict each other, and `LimitExceeded` beyond `deepest`
     sequences within each other.
     """
-    stack = [_Level(Head(0, b"", 0, 0), 0, encoding, in_sequence=False, end=len(data), limit=len(data))]
+    last = len(data) if end is None else end
+    stack = [_Level(Head(0, b"", 0, 0), 0, encoding, in_sequence=False, end=last, limit=last)]
     at = start
     while True:
         level = stack[-1]

@@ -31,7 +31,9 @@ from gateway.jobs.store_status import MAX_ATTEMPTS, Verdict, verdict_of
 from gateway.model.peer import Peer
 from gateway.model.work import Delivery, Job
 from gateway.scu.calling import Calling
-from gateway.scu.store import Kind, StoreSession
+from gateway.scu.contexts import Kind
+from gateway.scu.outgoing import Reencode
+from gateway.scu.store import StoreSession
 from gateway.store.protocol import ObjectStore
 
 BATCH = 250  # objects an association gets at once: what is urgent and comes later waits for no more than these
@@ -44,11 +46,11 @@ UNREADABLE_FINDING = "object-unreadable"
 ConnectTo = Callable[[Peer, Sequence[Kind]], AbstractContextManager[Session]]
 
 
-def connector(calling: Calling) -> ConnectTo:
+def connector(calling: Calling, reencode: Reencode | None = None) -> ConnectTo:
     """Opens associations as this node calls its peers."""
 
     def connect(peer: Peer, kinds: Sequence[Kind]) -> AbstractContextManager[Session]:
-        return StoreSession(calling.destination(peer), kinds)
+        return StoreSession(calling.destination(peer), kinds, reencode)
 
     return connect
 

@@ -20,7 +20,9 @@ import structlog
 from gateway.jobs.faults import describe
 from gateway.model.errors import GatewayError, StoreFault
 from gateway.model.work import Delivery
-from gateway.scu.store import Kind, Outgoing, StoreOutcome, group_by_contexts
+from gateway.scu.contexts import Kind, group_by_contexts
+from gateway.scu.outgoing import Outgoing
+from gateway.scu.sender import StoreOutcome
 from gateway.store.protocol import ObjectMissing, ObjectStore
 
 log = structlog.get_logger()
@@ -157,7 +159,10 @@ class _Sender:
         self.under_way = delivery
         outcome = session.send(item)
         self.under_way = None
-        self._report(Answered(delivery, outcome.status, outcome.error))
+        if outcome.unreadable:
+            self._report(Unreadable(delivery, outcome.error))
+        else:
+            self._report(Answered(delivery, outcome.status, outcome.error))
 
 
 def _what_is_wrong(delivery: Delivery, store: ObjectStore) -> str:

@@ -17,9 +17,7 @@ class Service(StrEnum):
     COMMIT = "commit"
 
 
-OFFERED_SERVICES = frozenset({Service.ECHO, Service.STORE, Service.FIND, Service.COMMIT})
-"""The services that this node has; a stored peer may be allowed others, which it will find when they come."""
-DEFAULT_SERVICES = OFFERED_SERVICES
+DEFAULT_SERVICES = frozenset(Service)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,19 +125,38 @@ class Association:
         for _ in self.data_set():
             pass
 
+    def fileno(self) -> int:
+        """For waiting on several associations at once."""
+        return self._connection.fileno()
+
+    def speaks(self) -> bool:
+        """True when there is something to read, or nothing will come any more; looks without waiting."""
+        return self._connection.readable()
+
     def send(self, context_id: int, command: Command, data_set: Iterable[Buffer] | None = None) -> None:
         """Send a message; the data set goes out as it is read, without being copied.
 
         Raises ConnectionLost, PeerTimeout or ShuttingDown; AssociationAborted where the peer had said so.
         """
-        max_length = self._connection.layer.permit_data()
-        self._send_batches(message_fragments(context_id, encode_command(command), data_set, max_length))
-        self.messages_out += 1
+        self.send_encoded(self.encoded(context_id, command, data_set))
 
     def send_each(self, context_id: int, command: Command, data_sets: Iterable[bytes]) -> None:
         """Send the same command with each of these data sets, in as few writes as they fill. Raises as `send` does."""
         max_length = self._connection.layer.permit_data()
         self._send_batches(small_messages(context_id, encode_command(command), self._counted(data_sets), max_length))
+
+    def encoded(
+        self, context_id: int, command: Command, data_set: Iterable[Buffer] | None = None
+    ) -> Iterator[list[Buffer]]:
+        """A message as `send_encoded` takes it: for one that is made ready ahead of its time."""
+        max_length = self._connection.layer.peer_max_length
+        return message_fragments(context_id, encode_command(command), data_set, max_length)
+
+    def send_encoded(self, message: Iterable[list[Buffer]]) -> None:
+        """Send a message that `encoded` has made; raises as `send` does."""
+        self._connection.layer.permit_data()
+        self._send_batches(message)
+        self.messages_out += 1
 
     def release(self) -> None:
         """Release the association and close; a collision is resolved as PS3.8 table 9-10 says."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.model.errors import AssociationAborted, ConnectionLost, PeerTimeout, ProtocolViolation, ShuttingDown
+from gateway.model.errors import (
+    AssociationAborted,
+    ConnectionLost,
+    PeerFault,
+    PeerTimeout,
+    ProtocolViolation,
+    ShuttingDown,
+)
 from gateway.net.transport import Buffer, Secured, Transport
 from gateway.wire.fsm import Role, State
 from gateway.wire.pdu import Abort, AssociateAc, AssociateRj, AssociateRq, ReleaseRp, ReleaseRq
@@ -109,6 +116,17 @@ class Connection:
         """Send PDUs that `UpperLayer.permit_data` allowed, in one write."""
         self._transport.send(buffers, self.now() + self.deadlines.progress_s)
         self.bytes_out += sum(map(len, buffers))
+
+    def readable(self) -> bool:
+        """True when the transport has something, or an end, to read."""
+        try:
+            return self._transport.readable()
+        except PeerFault:
+            return True
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for waiting on several."""
+        return self._transport.fileno()
 
     def interrupt(self) -> None:
         """From any thread: what the owner is waiting for raises ShuttingDown."""

@@ -131,6 +131,10 @@ class Transport:
                 raise ConnectionLost(f"connection to {self.address} ended: {error.strerror or error}") from error
             waiting = _unsent(waiting, sent)
 
+    def fileno(self) -> int:
+        """The socket's descriptor, for waiting on several."""
+        return self._sock.fileno()
+
     def send_last(self, data: bytes, deadline: float) -> None:
         """Write a last word, also after `interrupt`; a peer that is gone already does not hear it."""
         self._interrupted = False

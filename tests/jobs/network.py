@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 from gateway.model.errors import AssociationAborted, PeerUnreachable
 from gateway.model.peer import Peer
-from gateway.scu.store import Kind, Outgoing, StoreOutcome
+from gateway.scu.contexts import Kind
+from gateway.scu.outgoing import Outgoing
+from gateway.scu.sender import StoreOutcome
 
 
 class Network:

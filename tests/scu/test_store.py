@@ -7,34 +7,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, cast
 
 import pytest
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
+    MPEG2MPML,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
     generate_uid,
 )
 from pynetdicom import AE, evt
 
 from gateway.model.errors import AssociationAborted, AssociationRejected, PeerUnreachable, StoreFault
 from gateway.net.connection import Deadlines
+from gateway.reencode.pool import Reencoder
 from gateway.scu.association import Destination
-from gateway.scu.store import (
-    Outgoing,
-    StoreSession,
-    group_by_contexts,
-    propose,
-    store_all,
-)
+from gateway.scu.contexts import group_by_contexts, propose
+from gateway.scu.outgoing import CHUNK, Outgoing
+from gateway.scu.store import StoreSession, store_all
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
-IMPLICIT, EXPLICIT, JPEG = str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian), str(JPEGBaseline8Bit)
+IMPLICIT, EXPLICIT, MPEG = str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian), str(MPEG2MPML)
 
 pytestmark = pytest.mark.interop
 
@@ -68,7 +66,15 @@ def outgoing(made: Dataset, syntax: str, data: bytes | None = None) -> Outgoing:
     """An object as the store would hand it out."""
     payload = data if data is not None else encoded(made, syntax)
     uid, sop_class = str(made.SOPInstanceUID), str(made.SOPClassUID)
-    return Outgoing(sop_class, uid, syntax, len(payload), lambda: BytesIO(payload))
+    return Outgoing(sop_class, uid, syntax, len(payload), lambda: file_of(payload))
+
+
+def file_of(payload: bytes) -> BinaryIO:
+    """A file that stands at its first byte."""
+    file = cast(BinaryIO, TemporaryFile())  # noqa: SIM115 - the reader closes it
+    file.write(payload)
+    file.seek(0)
+    return file
 
 
 def received(tmp_path: Path, uid: str) -> Dataset:
@@ -93,10 +99,10 @@ def test_bytes_go_as_they_are_kept(
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, str(DeflatedExplicitVRLittleEndian)])
 def test_what_the_peer_does_not_take_is_encoded_again(
-    syntax: str, start_storescp: Callable[..., Destination], tmp_path: Path
+    syntax: str, start_storescp: Callable[..., Destination], tmp_path: Path, reencoder: Reencoder
 ) -> None:
     made = dataset()
-    (outcome,) = store_all(start_storescp("+xi"), [outgoing(made, syntax)])
+    (outcome,) = store_all(start_storescp("+xi"), [outgoing(made, syntax)], reencoder)
     assert outcome.stored
     seen = received(tmp_path, made.SOPInstanceUID)
     assert seen.file_meta.TransferSyntaxUID == IMPLICIT
@@ -129,13 +135,13 @@ def pynetdicom_peer(handler: Callable[[Any], Any], **limits: Any) -> Iterator[De
     server.shutdown()
 
 
-def test_what_concerns_one_object_ends_up_in_its_outcome_and_the_others_go() -> None:
+def test_what_concerns_one_object_ends_up_in_its_outcome_and_the_others_go(reencoder: Reencoder) -> None:
     def failing_to_open() -> BinaryIO:
         raise FileNotFoundError(2, "no such file")
 
     good = dataset()
     items = [
-        outgoing(dataset(CT), JPEG, b"\0" * 10),
+        outgoing(dataset(CT), MPEG, b"\0" * 10),
         outgoing(dataset(MR), EXPLICIT),
         outgoing(dataset(CT), EXPLICIT, b"not a data set"),
         Outgoing(CT, "1.2.3", IMPLICIT, 10, failing_to_open),
@@ -148,10 +154,10 @@ def test_what_concerns_one_object_ends_up_in_its_outcome_and_the_others_go() -> 
         return 0
 
     with pynetdicom_peer(keep) as destination:
-        outcomes = {outcome.sop_instance_uid: outcome for outcome in store_all(destination, items)}
-    jpeg, mr, broken, missing, sent = (outcomes[item.sop_instance_uid] for item in items)
-    assert (jpeg.status, jpeg.stored) == (None, False)
-    assert jpeg.error == "Unsupported: the peer does not take JPEG Baseline (Process 1) for CT Image Storage"
+        outcomes = {outcome.sop_instance_uid: outcome for outcome in store_all(destination, items, reencoder)}
+    mpeg, mr, broken, missing, sent = (outcomes[item.sop_instance_uid] for item in items)
+    assert (mpeg.status, mpeg.stored) == (None, False)
+    assert mpeg.error == "Unsupported: the peer does not take MPEG2 Main Profile / Main Level for CT Image Storage"
     assert mr.error == f"Unsupported: the peer does not take MR Image Storage ({MR})"
     assert broken.error.startswith("MalformedData")
     assert missing.error.startswith("StoreFault")
@@ -193,23 +199,40 @@ def test_an_abort_by_the_peer_is_raised_after_what_was_answered() -> None:
 
 
 class BrokenReader(BytesIO):
-    """Ends in an error of the disk."""
+    """Ends in an error of the disk after the first piece."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        raise OSError(5, "input/output error")
+        if self.tell() or len(self.getvalue()) < CHUNK:
+            raise OSError(5, "input/output error")
+        return super().read(size)
 
 
-def test_an_object_that_cannot_be_read_to_its_end_is_never_passed_off_as_whole() -> None:
+@pytest.mark.parametrize("size", [10, 2 * CHUNK])
+def test_an_object_that_cannot_be_read_to_its_end_is_never_passed_off_as_whole(size: int) -> None:
     kept: list[Any] = []
 
     def keep(event: Any) -> int:
         kept.append(event)
         return 0
 
-    item = Outgoing(CT, "1.2.3", IMPLICIT, 10, BrokenReader)
-    with pynetdicom_peer(keep) as destination, pytest.raises(StoreFault):
-        list(store_all(destination, [item]))
+    item = Outgoing(CT, "1.2.3", IMPLICIT, size, lambda: BrokenReader(bytes(size)))
+    with pynetdicom_peer(keep) as destination:
+        if size > CHUNK:
+            with pytest.raises(StoreFault):
+                list(store_all(destination, [item]))
+        else:
+            (outcome,) = store_all(destination, [item])
+            assert (outcome.status, outcome.unreadable) == (None, True)
     assert kept == []
+
+
+@pytest.mark.parametrize("size", [10, 2 * CHUNK])
+@pytest.mark.parametrize("there", [-1, 1])
+def test_an_object_of_another_length_than_it_should_have_is_not_sent(size: int, there: int) -> None:
+    item = Outgoing(CT, "1.2.3", IMPLICIT, size, lambda: BytesIO(bytes(size + there)))
+    with pynetdicom_peer(lambda _: pytest.fail("it was sent")) as destination:
+        (outcome,) = store_all(destination, [item])
+    assert outcome.unreadable
 
 
 def test_a_rejection_carries_its_reason() -> None:
@@ -226,10 +249,10 @@ def test_nobody_is_there() -> None:
 
 
 def test_what_is_proposed_for_a_kind() -> None:
-    proposed = propose([(CT, JPEG), (CT, EXPLICIT), (MR, IMPLICIT)])
+    proposed = propose([(CT, MPEG), (CT, EXPLICIT), (MR, IMPLICIT)])
     pairs = [(context.abstract_syntax, context.transfer_syntaxes) for context in proposed]
     assert pairs == [
-        (CT, (JPEG,)),
+        (CT, (MPEG,)),
         (CT, (IMPLICIT,)),
         (CT, (EXPLICIT,)),
         (MR, (IMPLICIT,)),
@@ -239,7 +262,7 @@ def test_what_is_proposed_for_a_kind() -> None:
 
 
 def test_more_kinds_than_one_association_has_contexts_for() -> None:
-    items = [Outgoing(f"1.2.{n % 100}", f"1.3.{n}", JPEG, 0, BytesIO) for n in range(200)]
+    items = [Outgoing(f"1.2.{n % 100}", f"1.3.{n}", MPEG, 0, BytesIO) for n in range(200)]
     groups = group_by_contexts(items)
     assert [len({item.kind for item in group}) for group in groups] == [64, 36]
     assert all(len(propose({item.kind for item in group})) <= 128 for group in groups)
