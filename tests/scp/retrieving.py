@@ -129,7 +129,7 @@ def requestor(
     for sop_class in storage:
         ae.add_requested_context(sop_class, list(syntaxes))
     negotiation = [build_role(UID(uid), scp_role=True) for uid in storage] if roles else []
-    handlers = [(evt.EVT_C_STORE, on_store)]
+    handlers: list[Any] = [(evt.EVT_C_STORE, on_store)]
     assoc = ae.associate(
         "127.0.0.1", port, ae_title="GATEWAY", ext_neg=[*negotiation, *extended], evt_handlers=handlers
     )

@@ -187,7 +187,12 @@ def test_a_cancel_is_heard_while_the_destination_hangs(serve: Serve) -> None:
 
     with destination(hang) as port, requestor(serve(port), STUDY_MOVE) as assoc:
         answers = assoc.send_c_move(study(), "DEST", STUDY_MOVE, msg_id=9)
-        threading.Thread(target=lambda: begun.wait(10) and assoc.send_c_cancel(9, query_model=STUDY_MOVE)).start()
+
+        def cancel() -> None:
+            begun.wait(10)
+            assoc.send_c_cancel(9, query_model=STUDY_MOVE)
+
+        threading.Thread(target=cancel).start()
         began = time.monotonic()
         last = [answer(*told) for told in answers][-1]
         assert time.monotonic() - began < 8
