@@ -7,20 +7,22 @@ A match that is recorded while the query runs may be in the answer; one that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Connection,
     Dialect,
     FromClause,
     Select,
     Text,
+    any_,
     bindparam,
     cast,
     exists,
@@ -29,9 +31,13 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from gateway.db import headers
 from gateway.db.conditions import moment_condition, number_condition, patient_name_condition, text_condition
+from gateway.db.prepared import Prepared
 from gateway.db.tables import instance_headers, instances, patients, series, studies
 from gateway.model.criteria import Criterion, Empty, Span
 from gateway.model.query import Level
@@ -60,6 +66,15 @@ class QueryColumn:
 def _at(level: Level, *, numbers: frozenset[int] = frozenset(), **tags: int) -> dict[int, QueryColumn]:
     table = _TABLES[level]
     return {tag: QueryColumn(level, table.c[name], tag in numbers) for name, tag in tags.items()}
+
+
+def _joined(level: Level, top: Level) -> FromClause:
+    """The table of a level, joined with those above it up to `top`."""
+    joined: FromClause = _TABLES[level]
+    for each in range(level, top, -1):
+        above = _TABLES[Level(each - 1)]
+        joined = joined.join(above, above.c.id == _PARENTS[Level(each)])
+    return joined
 
 
 COLUMNS: Mapping[int, QueryColumn] = MappingProxyType(
@@ -191,21 +206,33 @@ class Filter:
 
 
 class Reader:
-    """Reads attributes of entities of a level: those in `COLUMNS`, and the entity's character set and time zone."""
+    """Reads attributes of the entities of a level.
 
-    def __init__(self, level: Level, tags: Iterable[int]) -> None:
-        self._level = level
-        chosen = {tag: _column(level, tag) for tag in tags}
-        self._top = min((column.level for column in chosen.values()), default=level)
+    They are those of `COLUMNS`, those of `COMPUTED` at this level, and the character set and time zone of the entity.
+    """
+
+    def __init__(self, level: Level, tags: Iterable[int], dialect: Dialect) -> None:
+        chosen = {tag: COMPUTED[tag].value if tag in COMPUTED else _as_text(_column(level, tag)) for tag in tags}
+        top = min((_column(level, tag).level for tag in chosen if tag not in COMPUTED), default=level)
         table = _TABLES[level]
-        selected = select(table.c.id, *map(_as_text, chosen.values())).select_from(_joined(level, self._top))
-        self._statement = selected.where(table.c.id.in_(bindparam("ids", expanding=True))).order_by(table.c.id)
+        statement = select(table.c.id, *chosen.values()).select_from(_joined(level, top))
+        self._statement = Prepared(statement.where(_among(table.c.id, dialect)).order_by(table.c.id), dialect)
+        self._is_sqlite = dialect.name == "sqlite"
         self.positions: Mapping[int, int] = {tag: position for position, tag in enumerate(chosen, start=1)}
         """Where in a row each attribute stands; the id comes first."""
 
-    def rows(self, conn: Connection, ids: Sequence[int]) -> Sequence[Sequence[Any]]:
+    def rows(self, conn: Connection, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         """One row an entity that is still there, all values as text, in the order of the ids, which ascend."""
-        return conn.execute(self._statement, {"ids": ids}).all()
+        given = json.dumps(ids) if self._is_sqlite else list(ids)
+        found: list[tuple[Any, ...]] = self._statement.run(conn, {"ids": given}).fetchall()
+        return found
+
+
+def _among(column: ColumnElement[int], dialect: Dialect) -> ColumnElement[bool]:
+    """That a column is one of `ids`, which go as one parameter, so that the statement is always the same."""
+    if dialect.name == "sqlite":
+        return column.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
+    return column == any_(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
 def _column(level: Level, tag: int) -> QueryColumn:
@@ -239,61 +266,61 @@ def representatives(conn: Connection, level: Level, ids: Sequence[int]) -> dict[
     return {pk: (headers.unpack(packed), uid) for pk, packed, uid in conn.execute(statement)}
 
 
-def _count(level: Level, counted: Level) -> Callable[[Connection, Sequence[int]], dict[int, str]]:
-    """How many entities of a lower level each has."""
+class _Joined(FunctionElement[str]):
+    """The texts of a group with backslashes between them; SQLAlchemy's own needs a parameter, for the separator."""
 
-    def count(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
-        owner = _PARENTS[Level(level + 1)]
-        statement = select(owner, func.count()).select_from(_joined(counted, Level(level + 1))).where(owner.in_(ids))
-        if counted is Level.IMAGE:
-            statement = statement.where(instances.c.current)
-        return {pk: str(number) for pk, number in conn.execute(statement.group_by(owner))}
-
-    return count
+    type = Text()
+    inherit_cache = True
 
 
-def _values_below(column: ColumnElement[str], source: Level) -> Callable[[Connection, Sequence[int]], dict[int, str]]:
-    """The different values that a column has within each study."""
+@compiles(_Joined, "sqlite")
+def _in_sqlite(element: _Joined, compiler: SQLCompiler, **options: Any) -> str:
+    return rf"group_concat({compiler.process(element.clauses, **options)}, '\')"
 
-    def collect(conn: Connection, ids: Sequence[int]) -> dict[int, str]:
-        owner = series.c.study_pk
-        statement = select(owner, column).select_from(_joined(source, Level.SERIES)).where(owner.in_(ids), column != "")
-        if source is Level.IMAGE:
-            statement = statement.where(instances.c.current)
-        found = conn.execute(statement.distinct().order_by(owner, column))
-        return {pk: "\\".join(value for _, value in group) for pk, group in groupby(found, key=itemgetter(0))}
 
-    return collect
+@compiles(_Joined, "postgresql")
+def _in_postgresql(element: _Joined, compiler: SQLCompiler, **options: Any) -> str:
+    return rf"string_agg({compiler.process(element.clauses, **options)}, '\')"
 
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """An attribute that is made of the levels below; `values` gives those of many entities, as text."""
+    """An attribute that is made of the levels below; `value` says it as text beside a row of its level."""
 
     level: Level
-    values: Callable[[Connection, Sequence[int]], dict[int, str]]
-    default: str = ""
+    value: ColumnElement[str]
+
+
+def _count(level: Level, counted: Level) -> Computed:
+    """How many entities of a lower level each has."""
+    statement = select(cast(func.count(), Text)).select_from(_joined(counted, Level(level + 1)))
+    statement = statement.where(_PARENTS[Level(level + 1)] == _TABLES[level].c.id)
+    if counted is Level.IMAGE:
+        statement = statement.where(instances.c.current)
+    return Computed(level, statement.correlate(_TABLES[level]).scalar_subquery())
+
+
+def _different(column: ColumnElement[str], source: Level) -> Computed:
+    """The different values that a column has within each study, with backslashes between them."""
+    statement = select(column.label("value")).select_from(_joined(source, Level.SERIES)).distinct()
+    statement = statement.where(series.c.study_pk == studies.c.id, column != "")
+    if source is Level.IMAGE:
+        statement = statement.where(instances.c.current)
+    values = statement.order_by(column).correlate(studies).subquery()
+    joined = select(func.coalesce(_Joined(values.c.value), ""))
+    return Computed(Level.STUDY, joined.scalar_subquery())
 
 
 COMPUTED: Mapping[int, Computed] = MappingProxyType(
     {
-        _MODALITIES_IN_STUDY: Computed(Level.STUDY, _values_below(series.c.modality, Level.SERIES)),
-        _SOP_CLASSES_IN_STUDY: Computed(Level.STUDY, _values_below(instances.c.sop_class_uid, Level.IMAGE)),
-        0x00201200: Computed(Level.PATIENT, _count(Level.PATIENT, Level.STUDY), "0"),
-        0x00201202: Computed(Level.PATIENT, _count(Level.PATIENT, Level.SERIES), "0"),
-        0x00201204: Computed(Level.PATIENT, _count(Level.PATIENT, Level.IMAGE), "0"),
-        0x00201206: Computed(Level.STUDY, _count(Level.STUDY, Level.SERIES), "0"),
-        0x00201208: Computed(Level.STUDY, _count(Level.STUDY, Level.IMAGE), "0"),
-        0x00201209: Computed(Level.SERIES, _count(Level.SERIES, Level.IMAGE), "0"),
+        _MODALITIES_IN_STUDY: _different(series.c.modality, Level.SERIES),
+        _SOP_CLASSES_IN_STUDY: _different(instances.c.sop_class_uid, Level.IMAGE),
+        0x00201200: _count(Level.PATIENT, Level.STUDY),
+        0x00201202: _count(Level.PATIENT, Level.SERIES),
+        0x00201204: _count(Level.PATIENT, Level.IMAGE),
+        0x00201206: _count(Level.STUDY, Level.SERIES),
+        0x00201208: _count(Level.STUDY, Level.IMAGE),
+        0x00201209: _count(Level.SERIES, Level.IMAGE),
     }
 )
 """Modalities and SOP Classes in Study, and Number of Patient, Study and Series Related Studies, Series, Instances."""
-
-
-def _joined(level: Level, top: Level) -> FromClause:
-    """The table of a level, joined with those above it up to `top`."""
-    joined: FromClause = _TABLES[level]
-    for each in range(level, top, -1):
-        above = _TABLES[Level(each - 1)]
-        joined = joined.join(above, above.c.id == _PARENTS[Level(each)])
-    return joined

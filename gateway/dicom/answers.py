@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gateway.dicom.charset import UTF_8, text_encoder
 from gateway.dicom.elements import NUMBERS, PLAIN, SPECIFIC_CHARACTER_SET, TEXT
-from gateway.dicom.encoding import ITEM, Encoding
+from gateway.dicom.encoding import ITEM, SHORT_VRS, Encoding
 
 REMEMBERED = 1024  # encoded elements a key; some 30 bytes each
 
@@ -46,7 +46,9 @@ class AnswerEncoder:
         self._encoding = encoding
         self._always_utf_8 = always_utf_8
         self._keys = tuple(keys)
-        self._tables: tuple[dict[str, bytes], ...] = tuple({} for _ in keys)
+        tables: list[dict[Value, bytes]] = [{} for _ in keys]
+        writers = [_ascii_writer(key, encoding, table) for key, table in zip(self._keys, tables, strict=True)]
+        self._ways = [(table.get, writer) for table, writer in zip(tables, writers, strict=True)]
 
     def encode(self, values: Sequence[Value], character_set: str) -> bytes:
         """One answer. `character_set` is the object's Specific Character Set.
@@ -54,7 +56,8 @@ class AnswerEncoder:
         It is named where it was used; text that it does not have, or should not be written in it, goes as UTF-8.
         """
         try:
-            return self._ascii(values)
+            pairs = zip(self._ways, values, strict=True)
+            return b"".join([known(value) or write(value) for (known, write), value in pairs])
         except UnicodeEncodeError:
             pass
         if not self._always_utf_8 and character_set:
@@ -63,20 +66,6 @@ class AnswerEncoder:
             except UnicodeEncodeError:
                 pass
         return self._in_character_set(values, UTF_8)
-
-    def _ascii(self, values: Sequence[Value]) -> bytes:
-        parts = []
-        for key, table, value in zip(self._keys, self._tables, values, strict=True):
-            if value.__class__ is str:
-                encoded = table.get(value)
-                if encoded is None:
-                    encoded = _element(key, value, self._encoding, _to_ascii)
-                    if len(table) < REMEMBERED:
-                        table[value] = encoded
-                parts.append(encoded)
-            else:
-                parts.append(_element(key, value, self._encoding, _to_ascii))
-        return b"".join(parts)
 
     def _in_character_set(self, values: Sequence[Value], character_set: str) -> bytes:
         to_bytes = text_encoder(character_set).encode
@@ -92,6 +81,27 @@ def encode_keys(elements: Iterable[tuple[int, str, Value]], encoding: Encoding, 
     rows = tuple(elements)
     encoder = AnswerEncoder([(tag, vr) for tag, vr, _ in rows], encoding)
     return encoder.encode([value for _, _, value in rows], character_set)
+
+
+def _ascii_writer(key: tuple[int, str], encoding: Encoding, table: dict[Value, bytes]) -> Callable[[Value], bytes]:
+    """Writes an element and remembers it. Raises `UnicodeEncodeError` for text beyond ASCII."""
+    tag, vr = key
+    if vr in NUMBERS or vr not in TEXT | PLAIN:
+        return lambda value: _element(key, value, encoding, _to_ascii)
+    empty = encoding.head(tag, vr.encode("ascii"), 0)
+    length = struct.Struct((">" if encoding.big_endian else "<") + ("H" if empty[4:6] in SHORT_VRS else "I"))
+    start, pad = empty[: -length.size], b"\0" if vr == "UI" else b" "
+
+    def write(value: Value) -> bytes:
+        content = value.encode("ascii") if isinstance(value, str) else b""
+        if len(content) % 2:
+            content += pad
+        encoded = start + length.pack(len(content)) + content
+        if len(table) < REMEMBERED:
+            table[value] = encoded
+        return encoded
+
+    return write
 
 
 def _to_ascii(text: str) -> bytes:

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from gateway.db.engine import Database
 from gateway.db.query import (
     BATCH,
-    COMPUTED,
     PAGE,
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET,
@@ -77,11 +76,11 @@ class _Look:
         self._moments = [each for each in plan.moments if each.spans and not self._decided_moment(each)]
         self._filters = [key for key in plan.filters if not self._decided(key)]
         self._from_header = {key.tag: key for key in plan.from_header}
-        self._reader = Reader(plan.level, plan.stored)
+        self._reader = Reader(plan.level, (*plan.stored, *plan.computed), database.dialect)
         self._simple = not (self._moments or self._filters or plan.from_header or plan.offset is not None)
-        self._positions = dict(self._reader.positions) | {
-            tag: len(plan.stored) + place for place, tag in enumerate((*plan.computed, *plan.constants), start=1)
-        }
+        read = len(self._reader.positions) + 1
+        self._constants = tuple(plan.constants.values())
+        self._positions = {**self._reader.positions, **{tag: read + at for at, tag in enumerate(plan.constants)}}
         self._pick = itemgetter(*(self._positions.get(tag, 0) for tag, _ in plan.returned))
         self._character_set = self._positions[SPECIFIC_CHARACTER_SET]
 
@@ -90,14 +89,8 @@ class _Look:
         plan = self._plan
         with self._database.read() as conn:
             rows = self._reader.rows(conn, ids)
-            computed = [COMPUTED[tag].values(conn, ids) for tag in plan.computed]
             headers = representatives(conn, plan.level, ids) if plan.from_header else {}
-        defaults = [COMPUTED[tag].default for tag in plan.computed]
-        constants = tuple(plan.constants.values())
-        complete = []
-        for row in rows:
-            made = [values.get(row[0], default) for values, default in zip(computed, defaults, strict=True)]
-            complete.append((*row, *made, *constants))
+        complete = [row + self._constants for row in rows]
         if self._simple:
             return [Answer(self._pick(row), row[self._character_set]) for row in complete]
         found = (self._closer(row, _elements(headers.get(row[0]))) for row in complete)

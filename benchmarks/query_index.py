@@ -1,0 +1,150 @@
+"""An index of any size, written straight into its tables: no objects behind it, for queries that read none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert
+
+from gateway.db import headers
+from gateway.db.engine import Database
+from gateway.db.levels import NAME_COLUMNS
+from gateway.db.tables import instance_headers, instances, patients, series, studies
+from gateway.dicom.encoding import EXPLICIT
+from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE
+from gateway.model.person_name import groups, sounds
+
+MR = "1.2.840.10008.5.1.4.1.1.4"
+ROOT = "1.2.826.0.1.3680043.10.1234"
+AT_ONCE = 500  # studies a transaction
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many of everything; every study has a patient of its own, `BENCH^P<number>`."""
+
+    studies: int
+    series: int
+    images: int
+
+    @property
+    def instances(self) -> int:
+        return self.studies * self.series * self.images
+
+
+def fill(database: Database, shape: Shape) -> None:
+    """Write the whole index, some studies a transaction."""
+    numbers = iter(range(shape.studies))
+    while chunk := list(islice(numbers, AT_ONCE)):
+        database.write(lambda conn, chunk=chunk: _write(conn, chunk, shape))  # type: ignore[misc]
+
+
+def study_date(number: int) -> str:
+    """Ten thousand studies in 2026, what is beyond them in 2027."""
+    year, day = 2026 + number // 10_000, number % 336
+    return f"{year}{day // 28 + 1:02}{day % 28 + 1:02}"
+
+
+def _write(conn: Connection, numbers: Sequence[int], shape: Shape) -> None:
+    for table, rows in (
+        (patients, map(_patient, numbers)),
+        (studies, map(_study, numbers)),
+        (series, (_series(n, s, shape) for n in numbers for s in range(shape.series))),
+        (instances, (row for row, _ in _instances(numbers, shape))),
+        (instance_headers, (row for _, row in _instances(numbers, shape))),
+    ):
+        _insert(conn, table, list(rows))
+
+
+def _insert(conn: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    conn.execute(insert(table), rows)
+
+
+def _patient(number: int) -> dict[str, Any]:
+    name = f"BENCH^P{number}"
+    derived = dict(zip(NAME_COLUMNS, (*groups(name), sounds(name)), strict=True))
+    return {
+        "id": number + 1,
+        "patient_id": f"PID{number}",
+        "patient_name": name,
+        "patient_birth_date": f"{1930 + number % 80}0101",
+        "patient_sex": "MF"[number % 2],
+        **derived,
+    }
+
+
+def _study(number: int) -> dict[str, Any]:
+    return {
+        "id": number + 1,
+        "patient_pk": number + 1,
+        "study_instance_uid": f"{ROOT}.{number}",
+        "study_date": study_date(number),
+        "study_time": f"{number % 24:02}{number % 60:02}00",
+        "accession_number": f"A{number}",
+        "study_id": str(number),
+        "study_description": "Benchmark",
+        "referring_physician_name": "REFERRER^ANNE",
+    }
+
+
+def _series(number: int, place: int, shape: Shape) -> dict[str, Any]:
+    return {
+        "id": number * shape.series + place + 1,
+        "study_pk": number + 1,
+        "series_instance_uid": f"{ROOT}.{number}.{place}",
+        "modality": "MR",
+        "series_number": place + 1,
+        "series_description": "T1w",
+        "series_date": study_date(number),
+        "body_part_examined": "BRAIN",
+    }
+
+
+def _instances(numbers: Sequence[int], shape: Shape) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for number in numbers:
+        for place in range(shape.series):
+            for image in range(shape.images):
+                yield _instance(number, place, image, shape)
+
+
+def _instance(number: int, place: int, image: int, shape: Shape) -> tuple[dict[str, Any], dict[str, Any]]:
+    pk = (number * shape.series + place) * shape.images + image + 1
+    uid = f"{ROOT}.{number}.{place}.{image}"
+    digest = hashlib.sha256(uid.encode()).hexdigest()
+    row = {
+        "id": pk,
+        "series_pk": number * shape.series + place + 1,
+        "sop_instance_uid": uid,
+        "sop_class_uid": MR,
+        "transfer_syntax_uid": EXPLICIT_LITTLE,
+        "header_transfer_syntax_uid": EXPLICIT_LITTLE,
+        "digest": digest,
+        "store_key": f"{digest[:2]}/{digest}-{pk:016x}",
+        "payload_offset": 400,
+        "size": 132_000,
+        "instance_number": image + 1,
+        "rows": 256,
+        "columns": 256,
+        "origin": "received",
+        "calling_aet": "SCANNER",
+        "called_aet": "GATEWAY",
+        "source_address": "192.0.2.1",
+        "received_at": 1_770_000_000_000_000 + pk,
+        "current": True,
+    }
+    return row, {"instance_pk": pk, "header": headers.pack(_header(uid))}
+
+
+def _header(uid: str) -> bytes:
+    """A header of the usual size: some sixty elements."""
+    parts = [(0x00080018, b"UI", uid), (0x0020000D, b"UI", uid[:40]), (0x0020000E, b"UI", uid[:44])]
+    parts += [(0x00180020 + 2 * place, b"LO", f"VALUE {place} OF A SEQUENCE OF PARAMETERS") for place in range(56)]
+    encoded = b""
+    for tag, vr, value in sorted(parts):
+        content = value.encode() + bytes(len(value) % 2)
+        encoded += EXPLICIT.head(tag, vr, len(content)) + content
+    return encoded
