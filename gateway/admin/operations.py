@@ -23,6 +23,7 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "imports": ("run",),
     "jobs": ("cancel", "list_", "retry", "show"),
     "peers": ("add", "echo", "list_", "pause", "remove", "rename", "resume", "set_", "show"),
+    "query": ("run",),
     "recon": ("run",),
     "retrieve": ("get_", "move_"),
     "rule_test": ("run",),

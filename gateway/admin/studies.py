@@ -10,6 +10,9 @@ from gateway.db import studies as table
 from gateway.db.connection import Connection
 from gateway.db.studies import DeletionPlan, StudySummary, StudyTree
 from gateway.model.errors import UsageError
+from gateway.search.keywords import criteria_of
+
+_ALIASES = {"Modality": "ModalitiesInStudy"}
 
 # A transaction each, so that a deletion of a million instances keeps no receiving association waiting.
 DELETED_AT_ONCE = 500
@@ -43,9 +46,10 @@ class StoredFile:
 
 
 def list_(context: Context, keys: dict[str, str], limit: int = 1000) -> list[StudySummary]:
-    """The studies that match every key, the newest first."""
+    """The studies that match every key, the newest first. A series' `Modality` is asked of the study's series."""
+    criteria = criteria_of({_ALIASES.get(keyword, keyword): value for keyword, value in keys.items()})
     with context.database.read() as connection:
-        return table.search(connection, keys, limit=limit)
+        return table.search(connection, criteria, limit=limit)
 
 
 def show(context: Context, uid: str) -> StudyTree:

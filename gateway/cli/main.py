@@ -26,6 +26,7 @@ from gateway.cli import (
     node,
     output,
     peers,
+    query,
     recon,
     retrieve,
     rules,
@@ -49,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (node, imports, send, retrieve, backup, conformance):
+for module in (node, imports, send, query, retrieve, backup, conformance):
     module.register(app)
 app.add_typer(peers.app, name="peers")
 app.add_typer(users.app, name="users")

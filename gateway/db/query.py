@@ -133,18 +133,18 @@ _OWN_VALUES = frozenset({SPECIFIC_CHARACTER_SET, TIMEZONE_OFFSET})
 
 
 class Filter:
-    """What must hold of the entities of a level; what has no name at a level, or is an older version, never does."""
+    """What must hold of the entities of a level.
 
-    def __init__(self, level: Level, dialect: Dialect) -> None:
+    Unless `everything` is asked for, it does not hold of what has no name at a level, nor of older versions: no service
+    could retrieve them.
+    """
+
+    def __init__(self, level: Level, dialect: Dialect, *, everything: bool = False) -> None:
         self._level, self._top = level, level
         self._dialect = dialect
         self._conditions: list[ColumnElement[bool]] = []
-        if level >= Level.STUDY:
-            self._require(Level.STUDY, studies.c.study_instance_uid != "")
-        if level >= Level.SERIES:
-            self._require(Level.SERIES, series.c.series_instance_uid != "")
-        if level is Level.IMAGE:
-            self._require(Level.IMAGE, instances.c.current)
+        if not everything:
+            self._require_names(level)
 
     def require(self, tag: int, asked: Criterion) -> bool:
         """Ask this of an attribute; False where the index alone cannot say, and somebody has to look at each row."""
@@ -155,7 +155,7 @@ class Filter:
             return self._require(Level.STUDY, self._below(series.c.modality, asked))
         if tag == _SOP_CLASSES_IN_STUDY:
             return self._require(Level.STUDY, self._below(instances.c.sop_class_uid, asked))
-        if found is None:
+        if found is None or found.level > self._level:
             return False
         if found.number:
             return self._require(found.level, number_condition(found.column, asked))
@@ -184,6 +184,14 @@ class Filter:
         """The ids of all of them, for a statement that goes on from there."""
         joined = _joined(self._level, self._top)
         return select(_TABLES[self._level].c.id).select_from(joined).where(true(), *self._conditions)
+
+    def _require_names(self, level: Level) -> None:
+        if level >= Level.STUDY:
+            self._require(Level.STUDY, studies.c.study_instance_uid != "")
+        if level >= Level.SERIES:
+            self._require(Level.SERIES, series.c.series_instance_uid != "")
+        if level is Level.IMAGE:
+            self._require(Level.IMAGE, instances.c.current)
 
     def _require(self, level: Level, condition: ColumnElement[bool] | None) -> bool:
         if condition is None:

@@ -1,8 +1,4 @@
-"""Patients, studies and series as an administrator sees them: search, the tree of one, what a deletion would take.
-
-Keys match as in PS3.4 C.2.2.2: `*` and `?` in text, ranges in dates (`20260101-`, `-20260131`), lists of UIDs with a
-backslash between; an empty key matches everything. Text matches without regard to case.
-"""
+"""Patients, studies and series as an administrator sees them: search, the tree of one, what a deletion would take."""
 
 from __future__ import annotations
 
@@ -12,15 +8,17 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, func, select, true
 
 from gateway.db import clock, deliveries, instances
 from gateway.db.batches import batches
-from gateway.db.keys import matches
+from gateway.db.query import Filter
 from gateway.db.tables import instances as instance_table
 from gateway.db.tables import patients, series, studies
+from gateway.model.criteria import Criterion
 from gateway.model.errors import NotFoundError, UsageError
 from gateway.model.instance import Origin
+from gateway.model.query import Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +95,19 @@ class DeletionPlan:
     undelivered: int
 
 
-def search(conn: Connection, keys: Mapping[str, str], *, limit: int = 1000) -> list[StudySummary]:
-    """The studies that match every key, the newest first.
+def search(conn: Connection, criteria: Mapping[int, Criterion], *, limit: int = 1000) -> list[StudySummary]:
+    """The studies that meet every criterion, given by the tag of its attribute, the newest first.
 
-    `keys`: DICOM keyword → value. Raises `UsageError` for an unknown keyword or a malformed date.
+    Raises `UsageError` for an attribute that is not in the index of studies.
     """
-    conditions = [_condition(keyword, value) for keyword, value in keys.items()]
+    asked = Filter(Level.STUDY, conn.dialect, everything=True)
+    for tag, criterion in criteria.items():
+        if not asked.require(tag, criterion):
+            raise UsageError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is no key of a study in the index")
     statement = (
         select(studies, patients, _count_series(), _count_instances())
         .join(patients, patients.c.id == studies.c.patient_pk)
-        .where(true(), *conditions)
+        .where(studies.c.id.in_(asked.statement()) if criteria else true())
         .order_by(studies.c.study_date.desc(), studies.c.id.desc())
         .limit(limit)
     )
@@ -157,32 +158,6 @@ def instance_ids(conn: Connection, uid: str, *, current_only: bool = True) -> li
     """The instances under a Study, Series or SOP Instance UID, in the order in which they came; `NotFoundError`."""
     rows = conn.execute(_tree_query(_named(conn, uid))).all()
     return sorted(row.id for row in rows if row.current or not current_only)
-
-
-def _condition(keyword: str, value: str) -> ColumnElement[bool]:
-    if keyword in ("Modality", "ModalitiesInStudy"):
-        return exists().where(series.c.study_pk == studies.c.id, matches(series.c.modality, keyword, value))
-    column = _COLUMNS.get(keyword)
-    if column is None:
-        raise UsageError(
-            f"{keyword} is no key of a study; known: {', '.join(sorted([*_COLUMNS, 'ModalitiesInStudy']))}"
-        )
-    return matches(column, keyword, value)
-
-
-_COLUMNS: Mapping[str, ColumnElement[str]] = {
-    "PatientID": patients.c.patient_id,
-    "IssuerOfPatientID": patients.c.issuer_of_patient_id,
-    "PatientName": patients.c.patient_name,
-    "PatientBirthDate": patients.c.patient_birth_date,
-    "PatientSex": patients.c.patient_sex,
-    "StudyInstanceUID": studies.c.study_instance_uid,
-    "StudyDate": studies.c.study_date,
-    "StudyID": studies.c.study_id,
-    "StudyDescription": studies.c.study_description,
-    "AccessionNumber": studies.c.accession_number,
-    "ReferringPhysicianName": studies.c.referring_physician_name,
-}
 
 
 def _count_series() -> ColumnElement[int]:

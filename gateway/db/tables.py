@@ -151,7 +151,7 @@ instances = Table(
     # Of several versions under one SOP Instance UID the newest is served and routed.
     Column("current", Boolean, nullable=False),
     UniqueConstraint("sop_instance_uid", "digest"),
-    Index(None, "series_pk"),
+    Index(None, "series_pk", "current"),
     Index(None, "store_key"),
     Index(None, "received_at"),
     Index("ix_instances_scan_pk", "scan_pk", sqlite_where=text("scan_pk IS NOT NULL")),

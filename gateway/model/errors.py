@@ -45,6 +45,10 @@ class BadIdentifier(PeerFault):
         self.offending = offending
 
 
+class OperationRefused(PeerFault):
+    """The other side answered a request of ours with a status of failure, which the message names."""
+
+
 class LimitExceeded(PeerFault):
     """A length, count or depth above the cap that this node sets."""
 

@@ -1,4 +1,4 @@
-"""gateway.db.studies and gateway.db.keys: search, tree and deletion."""
+"""gateway.db.studies: search, tree and deletion."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from gateway.db.tables import instances as instance_table
 from gateway.model.errors import NotFoundError, UsageError
 from gateway.model.instance import OnConflict
 from gateway.model.peer import Peer
+from gateway.search.keywords import criteria_of
 from tests.db.building import new_instance
 
 ONE = {"study_instance_uid": "1.1", "study_date": "20260101", "accession_number": "A_1"}
@@ -44,7 +45,8 @@ def filled(database: Database) -> Database:
         ({"PatientID": ""}, ["1.2", "1.1", "1.3"]),
         ({"PatientName": "*"}, ["1.2", "1.1", "1.3"]),
         ({"PatientID": "P1"}, ["1.1"]),
-        ({"PatientID": "p?"}, ["1.2", "1.1", "1.3"]),
+        ({"PatientID": "P?"}, ["1.2", "1.1", "1.3"]),
+        ({"PatientID": "p?"}, []),
         ({"PatientName": "roe*"}, ["1.2", "1.1"]),
         ({"PatientName": "roe"}, []),
         ({"PatientName": "Öz*"}, ["1.3"]),
@@ -59,27 +61,29 @@ def filled(database: Database) -> Database:
         ({"StudyInstanceUID": "1.1\\1.3"}, ["1.1", "1.3"]),
         ({"StudyInstanceUID": "1.*"}, []),
         ({"ModalitiesInStudy": "SR"}, ["1.1"]),
-        ({"Modality": "?R", "PatientID": "P3"}, ["1.3"]),
+        ({"ModalitiesInStudy": "?R", "PatientID": "P3"}, ["1.3"]),
         ({"PatientID": "P1' OR 1=1 --"}, []),
     ],
 )
 def test_search(filled: Database, keys: dict[str, str], expected: list[str]) -> None:
     with filled.read() as conn:
-        assert [study.study_instance_uid for study in studies.search(conn, keys)] == expected
+        assert [study.study_instance_uid for study in studies.search(conn, criteria_of(keys))] == expected
 
 
 def test_a_line_of_a_listing(filled: Database) -> None:
     with filled.read() as conn:
-        (study,) = studies.search(conn, {"StudyInstanceUID": "1.1"})
+        (study,) = studies.search(conn, criteria_of({"StudyInstanceUID": "1.1"}))
         assert len(studies.search(conn, {}, limit=2)) == 2
     assert (study.modalities, study.series, study.instances) == (("MR", "SR"), 2, 3)
     assert (study.patient_id, study.patient_name, study.study_date) == ("P1", "Roe^Jane", "20260101")
 
 
-@pytest.mark.parametrize("keys", [{"Nonsense": "x"}, {"StudyDate": "yesterday"}, {"StudyDate": "-"}])
+@pytest.mark.parametrize(
+    "keys", [{"Nonsense": "x"}, {"StudyDate": "yesterday"}, {"StudyDate": "-"}, {"SeriesNumber": "1"}]
+)
 def test_a_key_that_cannot_be(filled: Database, keys: dict[str, str]) -> None:
     with filled.read() as conn, pytest.raises(UsageError):
-        studies.search(conn, keys)
+        studies.search(conn, criteria_of(keys))
 
 
 def test_the_tree_shows_both_versions(filled: Database) -> None:

@@ -147,6 +147,7 @@ def orthanc(folder: Path, *, peers: Mapping[str, tuple[str, int]] | None = None)
         "DicomCheckCalledAet": False,
         "DicomAlwaysAllowEcho": True,
         "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowFind": True,
         "UnknownSopClassAccepted": True,
         "HttpServerEnabled": True,
         "HttpPort": http_port,
