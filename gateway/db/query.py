@@ -44,6 +44,8 @@ from gateway.model.query import Level
 
 PAGE = 20_000  # ids held at a time: 160 KB
 BATCH = 500  # rows held at a time, some 500 bytes each
+BATCH_WITH_HEADERS = 50  # each with up to MOST_HEADERS of some 4 KB
+MOST_HEADERS = 16  # of a study with more series: the rest will hardly say something else
 
 _TABLES = {Level.PATIENT: patients, Level.STUDY: studies, Level.SERIES: series, Level.IMAGE: instances}
 _PARENTS: Mapping[Level, ColumnElement[int]] = {
@@ -256,22 +258,31 @@ def _as_text(column: QueryColumn) -> ColumnElement[str]:
     return func.coalesce(cast(column.column, Text), "") if column.number else column.column
 
 
-def representatives(conn: Connection, level: Level, ids: Sequence[int]) -> dict[int, tuple[bytes, str]]:
-    """For each entity the header of its first current instance, and the transfer syntax that the header is in."""
+def representatives(conn: Connection, level: Level, ids: Sequence[int]) -> dict[int, list[tuple[bytes, str]]]:
+    """The headers that speak for each entity, each with the transfer syntax it is in.
+
+    That of an image, and of everything above the first current one of each series, `MOST_HEADERS` an entity.
+    """
     owner = instances.c.id if level is Level.IMAGE else _PARENTS[Level(level + 1)]
-    first = (
+    chosen = (
         select(owner.label("owner"), func.min(instances.c.id).label("pk"))
         .select_from(_joined(Level.IMAGE, Level(min(level + 1, Level.IMAGE))))
         .where(owner.in_(ids), instances.c.current)
-        .group_by(owner)
+        .group_by(owner, instances.c.id if level is Level.IMAGE else instances.c.series_pk)
         .subquery()
     )
     statement = (
-        select(first.c.owner, instance_headers.c.header, instances.c.header_transfer_syntax_uid)
-        .join(instances, instances.c.id == first.c.pk)
-        .join(instance_headers, instance_headers.c.instance_pk == first.c.pk)
+        select(chosen.c.owner, instance_headers.c.header, instances.c.header_transfer_syntax_uid)
+        .join(instances, instances.c.id == chosen.c.pk)
+        .join(instance_headers, instance_headers.c.instance_pk == chosen.c.pk)
+        .order_by(chosen.c.owner, chosen.c.pk)
     )
-    return {pk: (headers.unpack(packed), uid) for pk, packed, uid in conn.execute(statement)}
+    found: dict[int, list[tuple[bytes, str]]] = {}
+    for pk, packed, uid in conn.execute(statement):
+        kept = found.setdefault(pk, [])
+        if len(kept) < MOST_HEADERS:
+            kept.append((headers.unpack(packed), uid))
+    return found
 
 
 class _Joined(FunctionElement[str]):

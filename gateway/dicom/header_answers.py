@@ -5,13 +5,48 @@ What the header left out, values above 4 KiB and sequences above 64 KiB, counts 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.dicom.answers import Item, Value, is_writable
 from gateway.dicom.elements import Elements
+from gateway.dicom.encoding import encoding_of
 from gateway.dicom.identifier import DEEPEST_KEY
 from gateway.dicom.matching import Asked, meets
+from gateway.dicom.transfer_syntaxes import transfer_syntax
+from gateway.model.criteria import Empty
 from gateway.model.errors import LimitExceeded, MalformedData
+
+
+class Headers:
+    """The kept headers that speak for one entity, each with the transfer syntax it is in; read when they are needed.
+
+    The first that has a value gives it, and one that meets a key is enough.
+    """
+
+    def __init__(self, kept: Sequence[tuple[bytes, str]]) -> None:
+        self._kept = list(kept)
+        self._read: list[Elements] = []
+
+    def answer(self, key: Asked) -> Value:
+        """The value of a key; empty where none has one."""
+        return next((value for elements in self._all() if (value := answer(elements, key))), "")
+
+    def matches(self, key: Asked) -> bool:
+        """Whether the entity meets a key. Absent is what no header has."""
+        if isinstance(key.criterion, Empty):
+            return all(matches(elements, key) for elements in self._all())
+        return not key.selects or any(matches(elements, key) for elements in self._all())
+
+    def _all(self) -> Iterator[Elements]:
+        """A header that cannot be walked says nothing."""
+        yield from self._read
+        while self._kept:
+            data, transfer_syntax_uid = self._kept.pop(0)
+            try:
+                self._read.append(Elements(data, encoding_of(transfer_syntax(transfer_syntax_uid))))
+            except (MalformedData, LimitExceeded):
+                continue
+            yield self._read[-1]
 
 
 def matches(elements: Elements, key: Asked) -> bool:

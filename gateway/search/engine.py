@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from gateway.db.engine import Database
 from gateway.db.query import (
     BATCH,
+    BATCH_WITH_HEADERS,
     PAGE,
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET,
@@ -22,18 +23,13 @@ from gateway.db.query import (
     representatives,
 )
 from gateway.dicom.answers import Value
-from gateway.dicom.elements import Elements
-from gateway.dicom.encoding import encoding_of
-from gateway.dicom.header_answers import answer, matches
+from gateway.dicom.header_answers import Headers
 from gateway.dicom.matching import Asked, meets
 from gateway.dicom.moments import date_and_time, moment_of, offset_minutes, shifted
-from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, transfer_syntax
 from gateway.model.criteria import DateIn, MomentIn, Span, TimeIn
-from gateway.model.errors import LimitExceeded, MalformedData
 from gateway.search.plan import Moment, Plan
 
 _DAY = 24 * 60
-_NOTHING = Elements(b"", encoding_of(transfer_syntax(EXPLICIT_LITTLE)))
 
 
 class Answer(NamedTuple):
@@ -54,12 +50,13 @@ class Search:
     def batches(self) -> Iterator[list[Answer]]:
         """The matches, at most `BATCH` at a time; a batch may be empty where a page had none after a closer look."""
         look = _Look(self.plan, self.database, self.local_offset)
+        size = BATCH_WITH_HEADERS if self.plan.from_header else BATCH
         after = 0
         while True:
             with self.database.read() as conn:
                 ids = look.filter.page(conn, after)
-            for start in range(0, len(ids), BATCH):
-                yield look.answers(ids[start : start + BATCH])
+            for start in range(0, len(ids), size):
+                yield look.answers(ids[start : start + size])
             if len(ids) < PAGE:
                 return
             after = ids[-1]
@@ -73,9 +70,9 @@ class _Look:
         self._database = database
         self._local_offset = local_offset
         self.filter = Filter(plan.level, database.dialect)
+        self._from_header = {key.tag: key for key in plan.from_header}
         self._moments = [each for each in plan.moments if each.spans and not self._decided_moment(each)]
         self._filters = [key for key in plan.filters if not self._decided(key)]
-        self._from_header = {key.tag: key for key in plan.from_header}
         self._reader = Reader(plan.level, (*plan.stored, *plan.computed), database.dialect)
         self._simple = not (self._moments or self._filters or plan.from_header or plan.offset is not None)
         read = len(self._reader.positions) + 1
@@ -93,32 +90,35 @@ class _Look:
         complete = [row + self._constants for row in rows]
         if self._simple:
             return [Answer(self._pick(row), row[self._character_set]) for row in complete]
-        found = (self._closer(row, _elements(headers.get(row[0]))) for row in complete)
+        found = (self._closer(row, Headers(headers.get(row[0], ()))) for row in complete)
         return [each for each in found if each is not None]
 
-    def _closer(self, row: tuple[Any, ...], header: Elements) -> Answer | None:
+    def _closer(self, row: tuple[Any, ...], headers: Headers) -> Answer | None:
         values: dict[int, Value] = {tag: row[position] for tag, position in self._positions.items()}
-        values |= {tag: answer(header, key) for tag, key in self._from_header.items()}
+        values |= {tag: headers.answer(key) for tag, key in self._from_header.items()}
         if self._plan.offset is not None:
-            values |= self._moved(values, row[self._positions[TIMEZONE_OFFSET]] or self._zone_of(header))
-        if not all(self._meets(key, values, header) for key in self._filters):
+            values |= self._moved(values, row[self._reader.positions[TIMEZONE_OFFSET]])
+        if not all(self._meets(key, values, headers) for key in self._filters):
             return None
         if not all(meets(MomentIn(each.spans), [_moment(each, values)]) for each in self._moments):
             return None
         return Answer([values.get(tag, "") for tag, _ in self._plan.returned], row[self._character_set])
 
-    def _meets(self, key: Asked, values: Mapping[int, Value], header: Elements) -> bool:
-        if key.vr == "SQ":
-            return matches(header, key)
+    def _meets(self, key: Asked, values: Mapping[int, Value], headers: Headers) -> bool:
+        """Moved dates and times are met as they are moved; of other keys every header that was kept is asked."""
+        if key.tag in self._from_header and self._plan.offset is None:
+            return headers.matches(key)
         value = values.get(key.tag, "")
-        return key.criterion is None or (isinstance(value, str) and meets(key.criterion, value.split("\\")))
+        if not isinstance(value, str):
+            return headers.matches(key)
+        return key.criterion is None or meets(key.criterion, value.split("\\"))
 
     def _decided(self, key: Asked) -> bool:
         """Whether SQL alone decides. Dates and times that are moved it only narrows down."""
         if key.criterion is None:
             return False
         if self._plan.offset is None or not isinstance(key.criterion, DateIn | TimeIn):
-            return key.tag not in self._headers_only() and self.filter.require(key.tag, key.criterion)
+            return key.tag not in self._from_header and self.filter.require(key.tag, key.criterion)
         if isinstance(key.criterion, DateIn) and key.tag in self._plan.stored:
             self.filter.require(key.tag, DateIn(tuple(map(_wider, key.criterion.spans))))
         return False
@@ -127,9 +127,6 @@ class _Look:
         if self._plan.offset is not None or not {moment.date_tag, moment.time_tag} <= set(self._plan.stored):
             return False
         return self.filter.require_moment(moment.date_tag, moment.time_tag, moment.spans)
-
-    def _headers_only(self) -> set[int]:
-        return {key.tag for key in self._plan.from_header}
 
     def _moved(self, values: Mapping[int, Value], zone: str) -> dict[int, Value]:
         """Dates and times in the time zone of the query. A date without a time is of no moment and stays."""
@@ -140,9 +137,6 @@ class _Look:
             if values.get(each.time_tag) and (moment := _moment(each, values)):
                 moved[each.date_tag], moved[each.time_tag] = date_and_time(shifted(moment, later))
         return moved
-
-    def _zone_of(self, header: Elements) -> str:
-        return "".join(header.values(TIMEZONE_OFFSET) or ())
 
 
 def _moment(moment: Moment, values: Mapping[int, Value]) -> str:
@@ -155,14 +149,3 @@ def _wider(span: Span) -> Span:
     midnight = "000000.000000"
     low = shifted(span.low + midnight, -2 * _DAY)[:8] if span.low else ""
     return Span(low, shifted(span.high + midnight, 2 * _DAY)[:8] if span.high else "")
-
-
-def _elements(header: tuple[bytes, str] | None) -> Elements:
-    """A header that cannot be walked has no values."""
-    if header is None:
-        return _NOTHING
-    data, transfer_syntax_uid = header
-    try:
-        return Elements(data, encoding_of(transfer_syntax(transfer_syntax_uid)))
-    except (MalformedData, LimitExceeded):
-        return _NOTHING
