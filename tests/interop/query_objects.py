@@ -8,6 +8,7 @@ from typing import Any
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
+HALF_KANA = ["ISO 2022 IR 13", "ISO 2022 IR 87"]
 ROOT = "1.2.826.0.1.3680043.10.99"
 
 
@@ -59,7 +60,7 @@ def write_all(folder: Path) -> None:
     mr |= {"RequestAttributesSequence": attributes, "Manufacturer": "MAKER", "ImageType": ["ORIGINAL", "PRIMARY", "M"]}
     write(folder, 1, 1, 1, **one, **mr, Rows=256, Columns=192, ContentDate="20260110", ContentTime="1035")
     write(folder, 1, 1, 2, **one, **mr, Rows=256, Columns=192, NumberOfFrames=7)
-    write(folder, 1, 2, 1, **one, Modality="SR")
+    write(folder, 1, 2, 1, **(one | {"Modality": "SR"}))
     two: dict[str, Any] = {"PatientName": "Öztürk^Ali", "SpecificCharacterSet": "ISO_IR 148", "Modality": "CT"}
     write(folder, 2, **two, StudyDate="20260111", StudyTime="0900", AccessionNumber="AX1", StudyDescription="Head%")
     kanji: dict[str, Any] = {
@@ -67,7 +68,7 @@ def write_all(folder: Path) -> None:
         "StudyDate": "20260112",
         "StudyTime": "18",
     }
-    write(folder, 3, **kanji, SpecificCharacterSet=["ISO 2022 IR 13", "ISO 2022 IR 87"], Modality="CR")
+    write(folder, 3, **kanji, SpecificCharacterSet=HALF_KANA, Modality="CR")
     write(folder, 4, PatientName="ROE^JOHN", AccessionNumber="A%1", StudyDescription="head", PatientSex="M")
     gbk: dict[str, Any] = {
         "PatientName": "Wang^XiaoDong=王^小东",

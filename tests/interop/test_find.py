@@ -228,7 +228,7 @@ def test_images(node: Node) -> None:
     above: dict[str, Any] = {"StudyInstanceUID": f"{ROOT}.1", "SeriesInstanceUID": f"{ROOT}.1.1"}
     wanted = ("SOPClassUID", "InstanceNumber", "Rows", "Columns", "NumberOfFrames", "ContentTime")
     keys: dict[str, Any] = dict.fromkeys(wanted)
-    found = answers(node, "IMAGE", **above, SOPInstanceUID="", **dict.fromkeys(keys))
+    found = answers(node, "IMAGE", **above, SOPInstanceUID="", **keys)
     first, second = sorted(found, key=lambda one: int(one.InstanceNumber))
     assert (first.Rows, first.Columns, first.ContentTime, first.NumberOfFrames) == (256, 192, "1035", None)
     assert (second.SOPInstanceUID, second.NumberOfFrames) == (f"{ROOT}.1.1.2", 7)
