@@ -138,3 +138,23 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ('tls_cert = "c.pem"', "tls_cert and tls_key are set both or neither"),
+        ('tls_cert = "c.pem"\ntls_key = "k.pem"', "tls_ca says whose certificates"),
+        ('tls_client_auth = "sometimes"', "dicom.tls_client_auth"),
+        ('user_identity = "maybe"', "dicom.user_identity"),
+    ],
+)
+def test_half_of_tls_is_an_error_that_says_what_is_missing(lines: str, named: str, tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(f"[dicom]\n{lines}\n")
+    with pytest.raises(UsageError, match=named):
+        load(tmp_path)
+
+
+def test_a_whole_tls(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text('[dicom]\ntls_cert = "c.pem"\ntls_key = "k.pem"\ntls_client_auth = "none"\n')
+    assert load(tmp_path).dicom.tls_port == 2762

@@ -59,6 +59,7 @@ def text(home: Path) -> str:
         version=__version__,
         ae_title=settings.dicom.ae_title,
         port=settings.dicom.port,
+        tls_port=settings.dicom.tls_port if settings.dicom.tls_cert else None,
         max_pdu=settings.dicom.max_pdu,
         max_associations=ScpSettings().max_associations,
         services=_services(),

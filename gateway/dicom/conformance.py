@@ -50,7 +50,7 @@ class Service:
 class Product:
     """What the statement says about the program itself.
 
-    `settings`: name → (default, meaning) of what an administrator can change.
+    `settings`: name → (default, meaning) of what an administrator can change. `tls_port` is None without TLS.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Product:
     max_associations: int
     services: tuple[Service, ...]
     settings: Mapping[str, tuple[str, str]]
+    tls_port: int | None = None
 
 
 def conformance_statement(product: Product) -> str:
@@ -113,6 +114,10 @@ def _networking(product: Product) -> Iterator[str]:
             ("Maximum PDU length received", str(product.max_pdu)),
             ("Associations at one time", str(product.max_associations)),
             ("Asynchronous operations window", "1 invoked, 1 performed"),
+            ("SCP/SCU role selection", "as requestor SCU; other roles where a service below says so"),
+            ("SOP class extended negotiation", "where a service below says so"),
+            ("SOP class common extended negotiation", "read, for storage classes that 3.4 does not have"),
+            ("Over the limit of associations", "rejected as transient (2,3,2), while ending (2,3,1)"),
             ("Implementation class UID", IMPLEMENTATION_CLASS_UID),
             ("Implementation version name", IMPLEMENTATION_VERSION_NAME),
         ),
@@ -166,7 +171,8 @@ def _presentation_contexts(_: Product) -> Iterator[str]:
 def _configuration(product: Product) -> Iterator[str]:
     yield "### 3.6 Configuration"
     yield ""
-    yield f"The application entity title is `{product.ae_title}`, the port {product.port}."
+    secure = f", and {product.tls_port} for TLS" if product.tls_port is not None else ""
+    yield f"The application entity title is `{product.ae_title}`, the port {product.port}{secure}."
     yield ""
     yield from _table(
         ("Setting", "Default", "Meaning"),
@@ -188,7 +194,20 @@ def _closing(_: Product) -> Iterator[str]:
     yield ""
     yield "## 6 Security"
     yield ""
-    yield "No secure transport connection profile is supported: associations are plain TCP."
+    yield (
+        "BCP 195 RFC 8996, 9325 TLS Secure Transport Connection Profile (PS3.15 B.12), as acceptor on `dicom.tls_port`"
+        " where `dicom.tls_cert` is set, as requestor towards peers with `--tls`: TLS 1.3, and TLS 1.2 with ECDHE and"
+        " AES-GCM or ChaCha20-Poly1305. Certificates are X.509 with RSA keys of 2048 bits or more, or elliptic curves."
+        " Callers show one of an authority in `dicom.tls_ca`, unless `dicom.tls_client_auth` says otherwise. A peer's"
+        " certificate carries the host or `--tls-name` of its entry, or has the fingerprint that the entry gives; a"
+        " caller whose entry names either and that shows another is rejected (1,1,3). Revocation is not looked up."
+    )
+    yield ""
+    yield (
+        "User identity (PS3.7 D.3.3.7): ignored by default, as the Basic User Identity Association Profile (PS3.15 B.4)"
+        " allows. With `dicom.user_identity` accept or require, or a peer's `--require-user`, user names and passcodes"
+        " are verified; a wrong one, and Kerberos, SAML and JWT, are rejected (1,2,1)."
+    )
     yield ""
     yield "## 7 Private and extended SOP classes"
     yield ""

@@ -43,6 +43,21 @@ def test_a_peer_is_added_changed_renamed_and_removed(gateway: Command) -> None:
     assert gateway("peers", "list", "--json").json == []
 
 
+def test_a_peer_with_tls_and_users(gateway: Command) -> None:
+    shown = "sha256 Fingerprint=" + ":".join(["0A"] * 32)
+    added = gateway("peers", "add", "pacs", "PACS@10.0.0.5:2762", "--tls", "--tls-fingerprint", shown, "--require-user")
+    assert (added.status, added.err) == (0, "")
+    peer = gateway("peers", "show", "pacs", "--json").json
+    assert (peer["tls"], peer["tls_name"], peer["tls_fingerprint"]) == (True, None, "0a" * 32)
+    assert peer["require_user"]
+    options = ("--no-tls", "--tls-name", "pacs.example", "--tls-fingerprint", "", "--no-require-user")
+    assert gateway("peers", "set", "pacs", *options).status == 0
+    peer = gateway("peers", "show", "pacs", "--json").json
+    assert (peer["tls"], peer["tls_name"], peer["tls_fingerprint"]) == (False, "pacs.example", None)
+    assert not peer["require_user"]
+    assert "64 hexadecimal digits" in gateway("peers", "set", "pacs", "--tls-fingerprint", "0a0b").err
+
+
 def test_the_listing_as_a_table_as_json_and_as_csv(gateway: Command) -> None:
     gateway("peers", "add", "scanner", "MR1", "--from", "10.0.1.0/24", "--from", "10.0.2.0/24")
     assert "10.0.1.0/24, 10.0.2.0/24" in gateway("peers", "list").out

@@ -132,8 +132,13 @@ class OrthancPeer(DicomPeer):
 
 
 @contextmanager
-def orthanc(folder: Path, *, peers: Mapping[str, tuple[str, int]] | None = None) -> Iterator[OrthancPeer]:
-    """Orthanc with SQLite and a storage area that is synced before Success, taking everything from everyone."""
+def orthanc(
+    folder: Path, *, peers: Mapping[str, tuple[str, int]] | None = None, **more: object
+) -> Iterator[OrthancPeer]:
+    """Orthanc with SQLite and a storage area that is synced before Success, taking everything from everyone.
+
+    `more` are further settings of its configuration file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port, http_port = free_port(), free_port()
     configuration = {
@@ -156,6 +161,7 @@ def orthanc(folder: Path, *, peers: Mapping[str, tuple[str, int]] | None = None)
         "OverwriteInstances": False,
         "Plugins": [],
         "DicomModalities": {name: [name, "127.0.0.1", peer[1]] for name, peer in (peers or {}).items()},
+        **more,
     }
     path = folder / "orthanc.json"
     path.write_text(json.dumps(configuration))
