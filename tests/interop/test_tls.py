@@ -78,7 +78,7 @@ def rest(port: int, path: str, body: object = None) -> Any:
 def test_orthanc_both_ways(node: Node, authority: Authority, tmp_path: Path) -> None:
     write_study(tmp_path / "study", TINY_16, 4)
     pair = authority.issue("orthanc")
-    settings: dict[str, object] = {
+    settings: dict[str, Any] = {
         "DicomTlsEnabled": True,
         "DicomTlsCertificate": str(pair.certificate),
         "DicomTlsPrivateKey": str(pair.key),
