@@ -4,8 +4,9 @@ A kernel is declared with its types and compiled when it is first called, never 
 disk, in NUMBA_CACHE_DIR or beside this package. A reconstruction process may write no file once it has its task, so
 that it compiles what `declared` lists while it waits for one.
 
-The same bytes on any number of threads: a parallel loop runs over whole rows or over tiles of a fixed size, so that
-no sum and no vector remainder depends on where one thread's share ends.
+The same bytes every time: arithmetic is IEEE's, in the order in which it is written. What "fast math" allows would make
+a result depend on whether a loop runs on vectors, which the addresses of its arrays decide; and a parallel loop runs over
+whole rows or tiles of a fixed size, whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -19,9 +20,6 @@ import numba
 # Contiguous arrays of one dimension, in signatures.
 COMPLEX = "complex64[::1]"
 REAL = "float32[::1]"
-
-# Sums may be reordered for vectors, the same way on every thread; NaN and infinity keep their meaning.
-_RELAXED = {"reassoc", "contract", "arcp", "nsz"}
 
 _declared: list[Kernel] = []
 
@@ -53,7 +51,7 @@ class Kernel:
         return self._compiled
 
     def _made(self, *, cache: bool) -> Callable[..., Any]:
-        make = numba.njit(self._signature, cache=cache, nogil=True, parallel=self._parallel, fastmath=_RELAXED)
+        make = numba.njit(self._signature, cache=cache, nogil=True, parallel=self._parallel)
         made: Callable[..., Any] = make(self._function)
         return made
 
@@ -71,7 +69,7 @@ def kernel(signature: str, *, parallel: bool = True) -> Callable[[Callable[..., 
 
 def part(function: Callable[..., Any]) -> Callable[..., Any]:
     """A part of the kernels of the same file: compiled with the kernel that calls it."""
-    declared: Callable[..., Any] = numba.njit(nogil=True, fastmath=_RELAXED)(function)
+    declared: Callable[..., Any] = numba.njit(nogil=True)(function)
     return declared
 
 

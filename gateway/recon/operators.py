@@ -63,6 +63,11 @@ class CartesianSense:
         """(z, y) of the `pixels` of a solver's vector."""
         return (1, self._shape[1]) if self._plane_by_plane else (self._shape[0], self._shape[1])
 
+    @property
+    def volume_shape(self) -> tuple[int, int, int]:
+        """(x, z, y): a solver's vector of one map is (frames, x, z, y), side by side, origin at index 0."""
+        return self._shape[2], self._shape[0], self._shape[1]
+
     def point_spread(self, lines: NDArray[np.bool_]) -> NDArray[np.complex128]:
         """What sampling `lines` (k2, k1) makes of a point at the origin, for the `pixels` of a solver's vector."""
         shifted = scipy.fft.ifftshift(lines[:1] if self._plane_by_plane else lines)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.recon.kernels import COMPLEX, kernel
+from gateway.recon.kernels import COMPLEX, kernel, part
 
 Vector = NDArray[np.complex64]
+# Sums that run side by side: one alone would wait for its own last addition each time.
+_LANES = 8
 
 
 def real_inner(a: Vector, b: Vector) -> float:
@@ -54,21 +56,28 @@ def _flat(vector: Vector) -> Vector:
 
 @kernel(f"float64({COMPLEX}, {COMPLEX})", parallel=False)
 def _real_inner(a: Any, b: Any) -> Any:
-    total = 0.0
-    for i in range(a.size):
-        total += np.float64(a[i].real) * b[i].real + np.float64(a[i].imag) * b[i].imag
-    return total
+    return _sum_of_products(a, b)
+
+
+@part
+def _sum_of_products(a: Any, b: Any) -> Any:
+    parts = np.zeros(_LANES)
+    whole = a.size // _LANES * _LANES
+    for i in range(0, whole, _LANES):
+        for lane in range(_LANES):
+            x, y = a[i + lane], b[i + lane]
+            parts[lane] += np.float64(x.real) * y.real + np.float64(x.imag) * y.imag
+    for i in range(whole, a.size):
+        parts[0] += np.float64(a[i].real) * b[i].real + np.float64(a[i].imag) * b[i].imag
+    return parts.sum()
 
 
 @kernel(f"float64({COMPLEX}, {COMPLEX}, {COMPLEX}, {COMPLEX}, float32)", parallel=False)
 def _descend(x: Any, residual: Any, direction: Any, image: Any, step: Any) -> Any:
-    total = 0.0
     for i in range(x.size):
         x[i] += step * direction[i]
-        left = residual[i] - step * image[i]
-        residual[i] = left
-        total += np.float64(left.real) * left.real + np.float64(left.imag) * left.imag
-    return total
+        residual[i] -= step * image[i]
+    return _sum_of_products(residual, residual)
 
 
 @kernel(f"void({COMPLEX}, {COMPLEX}, float32)", parallel=False)
