@@ -4,9 +4,9 @@ A kernel is declared with its types and compiled when it is first called, never 
 disk, in NUMBA_CACHE_DIR or beside this package. A reconstruction process may write no file once it has its task, so
 that it compiles what `declared` lists while it waits for one.
 
-The same bytes every time: arithmetic is IEEE's, in the order in which it is written. What "fast math" allows would make
-a result depend on whether a loop runs on vectors, which the addresses of its arrays decide; and a parallel loop runs over
-whole rows or tiles of a fixed size, whatever the number of threads.
+The same bytes every time: arithmetic is IEEE's, in the order in which it is written. What "fast math" allows would
+make a result depend on whether a loop runs on vectors, which the addresses of its arrays decide; and a parallel loop
+runs over whole rows or tiles of a fixed size, whatever the number of threads.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class LowRankPenalty:
 
     def __init__(self, weight: float, shape: tuple[int, int, int], *, side: int = _SIDE, seed: int = 0) -> None:
         self._shape = shape
-        self._sides = [min(side, extent) for extent in shape]
+        self._sides = [_side(extent, side) for extent in shape]
         # The largest singular value of noise grows with the size of a block: the weight is that of one pixel's.
         self._weight = weight * math.sqrt(math.prod(self._sides))
         self._generator = np.random.default_rng(seed)
@@ -39,6 +39,13 @@ class LowRankPenalty:
             shrunk = _shrunk(blocks.reshape(i * j * k, p * q * r, -1), step * self._weight)
         inside[...] = shrunk.reshape(i, j, k, p, q, r, -1).transpose(6, 0, 3, 1, 4, 2, 5).reshape(inside.shape)
         return np.roll(result, tuple(-each for each in shift), axis=(1, 2, 3))
+
+
+def _side(extent: int, most: int) -> int:
+    """The side of a block, up to `most`, that leaves fewest pixels over."""
+    if extent <= most:
+        return extent
+    return min(range(most // 2, most + 1), key=lambda side: (extent % side, -side))
 
 
 def _shrunk(blocks: Vector, threshold: float) -> NDArray[np.complex64]:
