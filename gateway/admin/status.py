@@ -18,6 +18,7 @@ from gateway.admin.words import counted
 from gateway.db import counters, deliveries, findings, jobs, peers, scans
 from gateway.db.connection import Connection
 from gateway.db.refusals import Refusal, refusals
+from gateway.jobs.at_work import AtWork
 from gateway.jobs.store_status import MAX_ATTEMPTS
 from gateway.model.errors import UsageError
 from gateway.model.instance import Groups
@@ -108,6 +109,7 @@ class Facts:
     failed_scans: tuple[RawScan, ...]
     unmatched: int
     tls: Tls | None
+    at_work: tuple[AtWork, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,14 @@ def _facts(context: Context) -> Facts:
             failed_scans=tuple(scans.failed(connection)),
             unmatched=counters.get(connection, UNMATCHED_COUNTER),
             tls=_tls_facts(context),
+            at_work=_at_work(context),
         )
+
+
+def _at_work(context: Context) -> tuple[AtWork, ...]:
+    """Nothing of the reconstruction is loaded to find that there is none."""
+    made = context.way_in.made
+    return () if made is None else made.reconstructor.workbench.runs()
 
 
 def _node_runs(facts: Facts) -> Iterator[Problem]:
@@ -354,6 +363,7 @@ def _summary(facts: Facts, level: int) -> tuple[str, ...]:
         places = ", ".join(f"{each.name} {each.host}:{each.port}" for each in facts.live.listeners)
         lines.append(f"running since {_moment(facts.live.started_at)}: {places}; {facts.live.associations} connections")
         lines += _received(facts.live.received)
+    lines += [f"reconstructing scan {run.scan_id} by {run.method}: {run.progress or 'begun'}" for run in facts.at_work]
     waiting = sum(summary.waiting for summary in facts.summaries.values())
     sent = sum(summary.sent for summary in facts.summaries.values())
     lines.append(f"{sent} objects sent, {waiting} waiting; {facts.free_bytes // 1024**3} GiB free in the store")

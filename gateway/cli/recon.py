@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.admin.words import counted
 from gateway.cli.invocation import assignments, call, home_of
 from gateway.cli.output import AsJson, Column, print_json, print_rows, progress_bar, say, warn
+
+if TYPE_CHECKING:
+    from gateway.admin.offline import Wish
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,24 +61,33 @@ def run(
     set_patient: Annotated[
         Path | None, typer.Option("--set-patient", metavar="FILE", help="DICOM file whose patient and study to take.")
     ] = None,
+    noise: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="MRD file in which the noise of the same coils was measured.")
+    ] = None,
+    stages: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write intermediate results here, as BART's .cfl files.")
+    ] = None,
 ) -> None:
     """Reconstruct a file or a stored scan.
 
     With --out the images are written to a folder; without it those of a stored scan are stored, indexed and routed
     like received ones. A file is imported first: gateway import scan.h5.
 
-    Examples: gateway recon run scan.h5 --out images - gateway recon run 12 --method cs --set iterations=30
+    Examples: gateway recon run scan.h5 --out images - gateway recon run 12 --method cs --set iters=60
     """
     parameters = assignments(set_ or [], "--set")
     if what.isdecimal() and out is None:
-        if set_patient is not None:
-            raise typer.BadParameter("goes with --out", param_hint="--set-patient")
+        for name, given in (("--set-patient", set_patient), ("--noise", noise), ("--stages", stages)):
+            if given is not None:
+                raise typer.BadParameter("goes with --out", param_hint=name)
         with progress_bar("reconstructing") as report:
             _conclude(call(ctx, "recon.run", report, scan_id=int(what), method=method, parameters=parameters))
         return
     if out is None:
         raise typer.BadParameter("say where the images go: --out DIR", param_hint="--out")
-    _to_folder(home_of(ctx), what, method, parameters, out, set_patient)
+    from gateway.admin.offline import Wish
+
+    _to_folder(home_of(ctx), what, Wish(method, parameters, set_patient, noise, stages), out)
 
 
 def _conclude(run: dict[str, Any]) -> None:
@@ -87,15 +99,17 @@ def _conclude(run: dict[str, Any]) -> None:
     say(f"{counted(run['images'], 'image')} by {run['method']} in series {', '.join(run['series_instance_uids'])}")
 
 
-def _to_folder(
-    home: Path, what: str, method: str, parameters: dict[str, str], out: Path, set_patient: Path | None
-) -> None:
+def _to_folder(home: Path, what: str, wish: Wish, out: Path) -> None:
     from gateway.admin import offline
 
     raw = offline.stored_scan(home, int(what)) if what.isdecimal() else Path(what)
-    if not raw.is_file():
-        raise typer.BadParameter(f"no such file: {raw}", param_hint="FILE")
+    for path, hint in ((raw, "FILE"), (wish.noise, "--noise")):
+        if path is not None and not path.is_file():
+            raise typer.BadParameter(f"no such file: {path}", param_hint=hint)
     with progress_bar("reconstructing") as report:
-        written = offline.reconstruct(home, raw, method, parameters, out, set_patient, report)
+        written = offline.reconstruct(home, raw, wish, out, report)
     for series in written:
-        say(f"{counted(series.files, 'file')} in {series.folder}; preview: {series.preview}")
+        pictures = ", ".join(str(path) for path in (series.preview, series.contact_sheet) if path is not None)
+        say(f"{counted(series.files, 'file')} in {series.folder}; pictures: {pictures}")
+    if wish.stages is not None:
+        say(f"intermediate results in {wish.stages}")

@@ -224,6 +224,21 @@ recon_runs = Table(
     Index(None, "series_instance_uid"),
 )
 
+# `scan_pk` outlives the scan: what was measured stays when its raw data is deleted.
+noise_measurements = Table(
+    "noise_measurements",
+    metadata,
+    _id(),
+    Column("scan_pk", BigId),
+    Column("measurement_id", Text, nullable=False),
+    _text("system"),
+    Column("coil_names", JSON, nullable=False),
+    Column("noise", Text, nullable=False),
+    Index(None, "measurement_id"),
+    Index(None, "scan_pk"),
+    sqlite_autoincrement=True,
+)
+
 peers = Table(
     "peers",
     metadata,

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from gateway.model.errors import Unsupported
 
+# Of a pixel in mm: no detector has such.
+_LARGEST_SPACING = 1e4
+
 
 def windowed(file: bytes) -> NDArray[np.uint8]:
     """(rows, columns) uint8 of a monochrome DICOM file, of several frames the middle one.
@@ -28,6 +31,17 @@ def windowed(file: bytes) -> NDArray[np.uint8]:
     width = max(_first(dataset.get("WindowWidth"), high - low), 2.0)
     shown = ((values - (center - 0.5)) / (width - 1) + 0.5) * 255
     return np.clip(shown, 0, 255).astype(np.uint8)
+
+
+def pixel_spacing(file: bytes) -> tuple[float, float]:
+    """(between rows, between columns), in mm or, where the object says only that, as their ratio; else (1, 1)."""
+    dataset = pydicom.dcmread(BytesIO(file), stop_before_pixels=True, force=True)
+    given = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing") or dataset.get("PixelAspectRatio")
+    if not isinstance(given, Sequence) or len(given) != 2:
+        return 1.0, 1.0
+    rows, columns = float(given[0]), float(given[1])
+    sound = 0 < rows < _LARGEST_SPACING and 0 < columns < _LARGEST_SPACING
+    return (rows, columns) if sound else (1.0, 1.0)
 
 
 def _first(value: float | Sequence[float] | None, default: float) -> float:

@@ -42,6 +42,9 @@ class ReconOutcome:
 Deliver = Callable[[Image], None]
 """Takes an image as soon as it is made; must not wait."""
 
+Tell = Callable[[str], None]
+"""Takes a line about how far a long step is; must not wait."""
+
 
 class LiveReconstruction(Protocol):
     """A reconstruction of a scan that is still arriving."""
@@ -66,5 +69,5 @@ class LiveReconstruction(Protocol):
 class Reconstructs(Protocol):
     """Starts reconstructions of scans that are arriving."""
 
-    def live(self, request: ReconRequest, path: Path, deliver: Deliver) -> LiveReconstruction:
+    def live(self, request: ReconRequest, path: Path, deliver: Deliver, tell: Tell) -> LiveReconstruction:
         """Start on the spool file `path`. Raises GatewayError when nothing could be started."""

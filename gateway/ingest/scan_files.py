@@ -27,13 +27,14 @@ class MediaType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a file of raw data holds. `missing` is empty when the scan is whole."""
+    """What a file of raw data holds. `missing` is empty when the scan is whole, `noise` where none was measured."""
 
     header_xml: str = field(repr=False)
     identity: str
     readouts: int
     missing: str = ""
     config: str = ""
+    noise: str = ""
 
 
 Inspect = Callable[[Path, MediaType], Inspection]

@@ -17,7 +17,8 @@ from gateway.db import scans
 from gateway.db.connection import Connection
 from gateway.db.engine import Database
 from gateway.db.scans import Description, Seal
-from gateway.ingest.scan_files import Inspect, MediaType, stream_summary
+from gateway.ingest import noise
+from gateway.ingest.scan_files import Inspect, Inspection, MediaType, stream_summary
 from gateway.ingest.scans import describe
 from gateway.ingest.spool import SUFFIX
 from gateway.model.errors import MalformedData
@@ -44,7 +45,7 @@ class ScanRebuilder:
         """
         with self._file(stored) as path:
             content = StoredObject(stored.key, _checked_digest(path, stored), stored.size, 0)
-            description, seal = self._read(path, media_type, content)
+            description, seal, found = self._read(path, media_type, content)
 
         def record(conn: Connection) -> int:
             scan_id = scans.open_scan(
@@ -56,19 +57,24 @@ class ScanRebuilder:
                 received_at=stored.modified_at,
             )
             scans.seal(conn, scan_id, seal)
+            if found is not None:
+                noise.record(conn, scan_id, parse_header(found.header_xml), found.noise)
             return scan_id
 
         return self.database.write(record)
 
-    def _read(self, path: Path, media_type: MediaType, content: StoredObject) -> tuple[Description, Seal]:
+    def _read(
+        self, path: Path, media_type: MediaType, content: StoredObject
+    ) -> tuple[Description, Seal, Inspection | None]:
+        """Streams are not decoded: the noise that one has measured is known again once it is reconstructed."""
         if media_type is MediaType.STREAM:
             summary = stream_summary(path)
             description = describe(summary.header, summary.header_xml, summary.config, {})
             state = _state(summary.missing())
-            return description, Seal(state, content, summary.readouts, summary.identity, summary.header_error)
+            return description, Seal(state, content, summary.readouts, summary.identity, summary.header_error), None
         found = self.inspect(path, media_type)
         description = describe(parse_header(found.header_xml), found.header_xml, found.config, {})
-        return description, Seal(_state(found.missing), content, found.readouts, found.identity)
+        return description, Seal(_state(found.missing), content, found.readouts, found.identity), found
 
     @contextmanager
     def _file(self, stored: StoredKey) -> Iterator[Path]:

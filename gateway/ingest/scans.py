@@ -21,6 +21,7 @@ from gateway.db import jobs, scans
 from gateway.db.engine import Database
 from gateway.db.scans import Description, Seal
 from gateway.dicom.derived_identity import identity_of
+from gateway.ingest import noise
 from gateway.ingest.file_kind import media_type_of
 from gateway.ingest.scan_files import Inspect, MediaType, stream_summary
 from gateway.ingest.spool import MAX_SIZE, SUFFIX, Bytes, Spool
@@ -121,7 +122,8 @@ class ScanIntake:
 
     def _import(self, spool: Spool, media_type: MediaType, source: str, *, route: bool) -> RawScan:
         found = self.inspect(spool.path, media_type)
-        description = describe(parse_header(found.header_xml), found.header_xml, found.config, {})
+        header = parse_header(found.header_xml)
+        description = describe(header, found.header_xml, found.config, {})
         stored = self.store.adopt(spool.path, _SALT)
         state = ScanState.INCOMPLETE if found.missing else ScanState.COMPLETE
         seal = Seal(state, stored, found.readouts, found.identity)
@@ -130,6 +132,7 @@ class ScanIntake:
             scan_id = scans.open_scan(
                 conn, media_type=media_type, source=source, spool_name="", description=description
             )
+            noise.record(conn, scan_id, header, found.noise)
             return _seal(conn, scan_id, seal, route=route)
 
         recorded = self.database.write(record)

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.dicom.derived import DerivedInstance, Provenance
 from gateway.dicom.mr_image import mr_images
-from gateway.jobs.recon_task import Failed, MethodChosen, Progressed, ScanEnded, ScanIdentified, event_from_json
+from gateway.jobs.recon_task import (
+    Failed,
+    MethodChosen,
+    Progressed,
+    ScanEnded,
+    ScanIdentified,
+    StageBegun,
+    event_from_json,
+)
 from gateway.model.errors import NodeFault
 from gateway.model.mrd import Image, ScanHeader
 from gateway.wire.mrd.header import parse_header
@@ -21,6 +30,17 @@ _PROFILE = "OrientationProfile"
 _PREVIEW = "Preview"
 _INCOMPLETE = "Incomplete"
 _TRUE = ("true",)
+
+
+class StageWriter(Protocol):
+    """Takes the intermediate results of a run."""
+
+    def begin(self, stage: StageBegun) -> None:
+        """One follows."""
+
+    def take(self, piece: Image) -> bool:
+        """Take the next piece of it; False when nothing is missing, so that `piece` is an image."""
+
 
 Adjust = Callable[[ScanHeader], ScanHeader]
 
@@ -50,7 +70,7 @@ class Derived:
 @dataclass(slots=True)
 class Derivation:
     """Follows one run. `adjust` puts the header right by an administrator's hand before anything is derived;
-    `progressed` hears how far it is.
+    `progressed` hears how far it is, `stages` takes intermediate results.
     """
 
     software_version: str
@@ -60,12 +80,14 @@ class Derivation:
     identity: str = ""
     ended: ScanEnded | None = None
     progressed: Callable[[Progressed], None] = _nobody
+    stages: StageWriter | None = None
 
     def images(self, messages: Iterable[Message]) -> Iterator[Derived]:
         """The images of the run as they come. Raises what the process reports, NodeFault when it makes no sense."""
         for message in messages:
             if isinstance(message, Image):
-                yield self._derived(message)
+                if self.stages is None or not self.stages.take(message):
+                    yield self._derived(message)
             elif isinstance(message, Header):
                 self.header = self.adjust(parse_header(message.xml))
             elif isinstance(message, Text):
@@ -88,6 +110,10 @@ class Derivation:
                 self.ended = ended
             case Progressed() as progress:
                 self.progressed(progress)
+            case StageBegun() as stage:
+                if self.stages is None:
+                    raise NodeFault("the reconstruction process wrote an intermediate result that nobody asked for")
+                self.stages.begin(stage)
             case Failed() as failed:
                 raise failed.error()
 

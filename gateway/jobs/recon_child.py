@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -22,35 +22,25 @@ from pathlib import Path
 
 from gateway.jobs.faults import describe
 from gateway.jobs.recon_input import Source, open_source
-from gateway.jobs.recon_task import (
-    MAX_TASK,
-    Event,
-    Failed,
-    MethodChosen,
-    Mode,
-    Progressed,
-    ScanEnded,
-    ScanIdentified,
-    Task,
-    event_to_json,
-)
+from gateway.jobs.recon_output import Output, ProgressReport
+from gateway.jobs.recon_task import MAX_TASK, Failed, MethodChosen, Mode, ScanEnded, ScanIdentified, Task
 from gateway.model.errors import GatewayError, LimitHit, MalformedData, NodeFault, Unsupported
 from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon import kernels, pipeline, registry
+from gateway.recon.noise import NoiseEstimator
+from gateway.recon.noise_text import noise_from_text, noise_text
+from gateway.recon.readouts import check_samples, is_noise
 from gateway.recon.registry import AUTO
 from gateway.recon.resources import Resources
 from gateway.recon.survey import surveyed
 from gateway.wire.mrd.completeness import Completeness
 from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.identity import IdentityDigest
-from gateway.wire.mrd.messages import Close, Header, Message, Text
-from gateway.wire.mrd.stream import encode
+from gateway.wire.mrd.messages import Close, Header
 
 _NICE = 10
 _PR_SET_PDEATHSIG = 1
 _CONTROL = 0
-# What takes less is not worth a word.
-_PROGRESS_S = 2.0
 
 
 def main() -> None:
@@ -76,23 +66,6 @@ def _compile_until_called(control: socket.socket) -> None:
         if select.select([control], [], [], 0)[0]:
             return
         kernel.compile()
-
-
-class Output:
-    """The messages that leave this process."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def send(self, message: Message) -> None:
-        """Write one message; waits while the node is busy with the last ones."""
-        view = memoryview(encode(message))
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-
-    def event(self, event: Event) -> None:
-        """Write one event."""
-        self.send(Text(event_to_json(event)))
 
 
 def perform(task: Task, descriptor: int, control: socket.socket | None, output: Output) -> None:
@@ -121,15 +94,28 @@ def _reconstruct(task: Task, source: Source, output: Output) -> None:
     resolved, acquisitions = _resolve(task, header, readouts, output)
     images = _Held(readouts, output)
     with ThreadPoolExecutor(task.workers) as pool:
-        resources = Resources(workers=task.workers, each=pool.map, progress=ProgressReport(output, time.monotonic))
-        if task.memory_limit:
-            resources = replace(resources, memory_limit=task.memory_limit)
-        for image in pipeline.execute(resolved, header, acquisitions, resources):
-            images.add(image)
+        resources = _resources(task, pool, output)
+        try:
+            for image in pipeline.execute(resolved, header, acquisitions, resources):
+                images.add(image)
+        except MalformedData:
+            if not readouts.only_noise:
+                raise
     readouts.exhaust()
     images.release()
-    if not images.count:
+    if not images.count and not readouts.only_noise:
         raise MalformedData(f"no image could be made from {readouts.count} readouts")
+
+
+def _resources(task: Task, pool: ThreadPoolExecutor, output: Output) -> Resources:
+    given = Resources(
+        workers=task.workers,
+        each=pool.map,
+        noise=noise_from_text(task.noise) if task.noise else None,
+        progress=ProgressReport(output, time.monotonic),
+        stages=output.stage if task.stages else None,
+    )
+    return replace(given, memory_limit=task.memory_limit) if task.memory_limit else given
 
 
 def _inspect(task: Task, source: Source, output: Output) -> None:
@@ -171,28 +157,13 @@ def method_name(config: str, aliases: Mapping[str, str]) -> str:
     raise Unsupported(f"configuration {config[:64]!r} is not known; known are {known}")
 
 
-class ProgressReport:
-    """Tells how far a reconstruction is: at most once in `every_s`, by `clock` in seconds."""
-
-    def __init__(self, output: Output, clock: Callable[[], float], every_s: float = _PROGRESS_S) -> None:
-        self._output = output
-        self._clock = clock
-        self._every_s = every_s
-        self._told = clock()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        now = self._clock()
-        if now - self._told >= self._every_s:
-            self._told = now
-            self._output.event(Progressed(what, done, total))
-
-
 class _Watched:
     """The readouts on their way into the reconstruction: their identity, number and completeness are told."""
 
     def __init__(self, header: ScanHeader, source: Source, output: Output) -> None:
         self.identified = False
         self.count = 0
+        self._noise = NoiseEstimator()
         self._identity = IdentityDigest(header)
         self._completeness = Completeness(header)
         self._source = source
@@ -202,6 +173,11 @@ class _Watched:
     def __iter__(self) -> Iterator[Acquisition]:
         return self._readouts
 
+    @property
+    def only_noise(self) -> bool:
+        """True for a scan that measures the noise for others, and has no image."""
+        return self._completeness.only_noise
+
     def exhaust(self) -> None:
         """Read what the reconstruction left unread, so that the end is told in any case."""
         for _ in self._readouts:
@@ -210,6 +186,8 @@ class _Watched:
     def _watch(self) -> Iterator[Acquisition]:
         for acquisition in self._source.acquisitions():
             self.count += 1
+            if is_noise(acquisition):
+                self._hear_noise(acquisition)
             self._completeness.add(acquisition)
             self._identity.add(acquisition)
             if self._identity.final and not self.identified:
@@ -217,7 +195,14 @@ class _Watched:
             yield acquisition
         if not self.identified:
             self._identify()
-        self._output.event(ScanEnded(self.count, self._source.broken or self._completeness.missing()))
+        missing, noise = self._source.broken or self._completeness.missing(), self._noise.measurement
+        self._output.event(ScanEnded(self.count, missing, "" if noise is None else noise_text(noise)))
+
+    def _hear_noise(self, acquisition: Acquisition) -> None:
+        """For scans that will name this one; whether it is sound is for the reconstruction to say."""
+        with suppress(MalformedData):
+            check_samples(acquisition, self.count - 1)
+            self._noise.add(acquisition)
 
     def _identify(self) -> None:
         self.identified = True

@@ -6,7 +6,7 @@ Both happen in the sandbox: such a file may come from anybody.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from gateway.dicom.part10 import file_head
 from gateway.ingest.file_kind import media_type_of
 from gateway.ingest.scan_files import Inspection, MediaType
 from gateway.jobs.derivation import Adjust, Derivation, Derived, unchanged
-from gateway.jobs.recon_task import Mode, Task
+from gateway.jobs.recon_task import Mode, Progressed, Task
 from gateway.jobs.sandbox import Run, Sandbox
+from gateway.jobs.stage_files import CflWriter
 from gateway.model.errors import MalformedData, NodeFault, Unsupported
 
 AUTO = "auto"
@@ -30,6 +31,26 @@ class WrittenImage:
     files: tuple[Path, ...]
 
 
+def _unheard(_: Progressed) -> None:
+    """Nobody looks on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What may be asked of a reconstruction of a file beside its images.
+
+    `noise` of the same coils from another measurement, as text; `stages`: a folder for intermediate results;
+    `progressed` hears of long steps.
+    """
+
+    noise: str = ""
+    stages: Path | None = None
+    progressed: Callable[[Progressed], None] = _unheard
+
+
+_NOTHING_MORE = Extras()
+
+
 def inspect_file(sandbox: Sandbox, path: Path, media_type: MediaType) -> Inspection:
     """What a file of raw data holds. Raises MalformedData, Unsupported, LimitHit, NodeFault."""
     derivation = Derivation("")
@@ -40,7 +61,7 @@ def inspect_file(sandbox: Sandbox, path: Path, media_type: MediaType) -> Inspect
     if derivation.header is None or derivation.ended is None:
         raise MalformedData("the raw data could not be read")
     ended = derivation.ended
-    return Inspection(derivation.header.xml, derivation.identity, ended.readouts, ended.missing, AUTO)
+    return Inspection(derivation.header.xml, derivation.identity, ended.readouts, ended.missing, AUTO, ended.noise)
 
 
 def reconstruct_file(
@@ -53,11 +74,12 @@ def reconstruct_file(
     aliases: Mapping[str, str] | None = None,
     adjust: Adjust = unchanged,
     software_version: str = "",
+    extras: Extras = _NOTHING_MORE,
 ) -> Iterator[WrittenImage]:
     """Reconstruct a file into DICOM files `out`/seriesNN/<SOP Instance UID>.dcm, image by image.
 
-    `adjust` replaces patient and study before anything is derived. Raises MalformedData, Unsupported, UsageError,
-    LimitHit, NodeFault, OSError.
+    `adjust` replaces patient and study before anything is derived; `extras`: see there. Raises MalformedData,
+    Unsupported, UsageError, LimitHit, NodeFault, OSError.
     """
     media_type = media_type_of(path)
     if media_type is None:
@@ -70,10 +92,15 @@ def reconstruct_file(
         parameters=parameters or {},
         memory_limit=settings.memory_limit,
         workers=settings.threads,
+        noise=extras.noise,
+        stages=extras.stages is not None,
     )
+    derivation = Derivation(software_version, adjust, progressed=extras.progressed)
+    if extras.stages is not None:
+        derivation.stages = CflWriter(extras.stages)
     folders: dict[str, Path] = {}
     with closing(_started(sandbox, task, path)) as run:
-        for derived in Derivation(software_version, adjust).images(run.messages()):
+        for derived in derivation.images(run.messages()):
             yield WrittenImage(derived, tuple(_write(derived, out, folders)))
 
 

@@ -8,6 +8,7 @@ HEADER, IMAGE, and TEXT with JSON events, at the end CLOSE, which means success.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,10 +16,15 @@ from enum import IntEnum, StrEnum
 
 from gateway.model import errors
 from gateway.model.errors import GatewayError, MalformedData, NodeFault
+from gateway.recon.bart import DIMENSIONS
 
-# A task is a few names and parameters; the socket carries it as one message.
-MAX_TASK = 128 * 1024
+# A task is a few names, parameters and the noise of 128 channels; the socket carries it as one message.
+MAX_TASK = 160 * 1024
 PROGRESS = struct.Struct("<BQ")
+# Of one dimension of an intermediate result: no array in memory is larger.
+MOST_ELEMENTS = 1 << 40
+# Values of an intermediate result in one message: a counter of 16 bits.
+PIECE = 65_535
 
 
 class Mode(StrEnum):
@@ -41,7 +47,8 @@ class Task:
 
     `config` is what a client or an administrator asked for: `auto`, a method, or a name in `aliases`. A parameter that
     the method does not have is an error in `parameters` and passed over in `hints`, which clients send that do not
-    know what will reconstruct. `memory_limit` in bytes.
+    know what will reconstruct. `memory_limit` in bytes. `noise` is that of the same coils from another measurement, as
+    `gateway.recon.noise_text` writes it. `stages`: intermediate results are wanted too.
     """
 
     media_type: str
@@ -53,6 +60,8 @@ class Task:
     live: bool = False
     memory_limit: int = 0
     workers: int = 1
+    noise: str = ""
+    stages: bool = False
 
     def to_json(self) -> bytes:
         """The task as it is sent. Raises MalformedData when it is too long."""
@@ -86,10 +95,14 @@ class ScanIdentified:
 
 @dataclass(frozen=True, slots=True)
 class ScanEnded:
-    """All readouts were read. `missing` is empty when the scan is whole; images after this are of what there is."""
+    """All readouts were read. `missing` is empty when the scan is whole; images after this are of what there is.
+
+    `noise` is what the scan's own noise readouts have measured, empty where there are none.
+    """
 
     readouts: int
     missing: str
+    noise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +132,25 @@ class Progressed:
         return f"{self.what}: {self.done} of {self.total}" if self.total else f"{self.what}: {self.done}"
 
 
-Event = MethodChosen | ScanIdentified | ScanEnded | Progressed | Failed
+@dataclass(frozen=True, slots=True)
+class StageBegun:
+    """An intermediate result follows: `elements` complex64 in the order of BART's files, as IMAGE messages of one row.
+
+    `dimensions` are the sixteen of BART.
+    """
+
+    name: str
+    dimensions: tuple[int, ...]
+
+    @property
+    def elements(self) -> int:
+        """How many values follow. Raises MalformedData for dimensions that cannot be."""
+        if len(self.dimensions) != DIMENSIONS or not all(0 < size <= MOST_ELEMENTS for size in self.dimensions):
+            raise MalformedData("the reconstruction process announced an intermediate result without a size")
+        return math.prod(self.dimensions)
+
+
+Event = StageBegun | MethodChosen | ScanIdentified | ScanEnded | Progressed | Failed
 
 _KINDS = frozenset({errors.MalformedData, errors.LimitExceeded, errors.Unsupported, errors.UsageError, errors.LimitHit,
                     errors.ProtocolViolation, errors.NodeFault, errors.StoreFault})  # fmt: skip
@@ -128,6 +159,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "scan": ScanIdentified,
     "end": ScanEnded,
     "progress": Progressed,
+    "stage": StageBegun,
     "error": Failed,
 }
 _NAMES = {kind: name for name, kind in _EVENTS.items()}
@@ -143,8 +175,9 @@ def event_from_json(text: str) -> Event:
     try:
         values = json.loads(text)
         kind = _EVENTS[values.pop("event")]
-        if "ignored" in values:
-            values["ignored"] = tuple(values["ignored"])
+        for name in ("ignored", "dimensions"):
+            if name in values:
+                values[name] = tuple(values[name])
         return kind(**values)
     except (ValueError, TypeError, KeyError, AttributeError):
         raise MalformedData("the reconstruction process wrote a text that is no event") from None

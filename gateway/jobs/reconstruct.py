@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -20,19 +20,22 @@ from sqlalchemy import Connection
 from gateway.db import jobs, scans
 from gateway.db.engine import Database
 from gateway.db.scans import NewRun, RunEnd
+from gateway.ingest import noise
 from gateway.ingest.door import Door
-from gateway.ingest.reconstruction import Deliver, ReconOutcome, ReconRequest
+from gateway.ingest.reconstruction import Deliver, ReconOutcome, ReconRequest, Tell
 from gateway.ingest.scan_files import MediaType
+from gateway.jobs.at_work import AtWork, Workbench
 from gateway.jobs.derivation import Derivation
 from gateway.jobs.handler import Lease, Result
 from gateway.jobs.publish import Journal, Publisher
-from gateway.jobs.recon_task import Task
+from gateway.jobs.recon_task import Progressed, Task
 from gateway.jobs.sandbox import Run, Sandbox, never
 from gateway.model.errors import DatabaseFault, GatewayError, MalformedData, NodeFault, ShuttingDown, StoreFault
 from gateway.model.instance import Source
 from gateway.model.mrd import Image
 from gateway.model.work import Job, JobKind, RunState, ScanState
 from gateway.store.protocol import ObjectStore
+from gateway.wire.mrd.header import parse_header
 
 _log = structlog.get_logger()
 
@@ -43,6 +46,10 @@ _TRANSIENT = (StoreFault, DatabaseFault, ShuttingDown)
 
 def _nobody(_: Image) -> None:
     """Nobody listens."""
+
+
+def _unheard(_: str) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def _no_one() -> None:
@@ -60,12 +67,13 @@ class Reconstructor:
     aliases: Mapping[str, str]
     software_version: str
     committed: Callable[[], None] = _no_one
+    workbench: Workbench = field(default_factory=Workbench)
 
-    def live(self, request: ReconRequest, path: Path, deliver: Deliver = _nobody) -> LiveRun:
+    def live(self, request: ReconRequest, path: Path, deliver: Deliver = _nobody, tell: Tell = _unheard) -> LiveRun:
         """Start on a stream that is still arriving in the spool file `path`.
 
-        `deliver` gets each image before it is stored; it must not wait. Raises NodeFault when nothing could be
-        started.
+        `deliver` gets each image before it is stored, `tell` hears how far it is; they must not wait. Raises NodeFault
+        when nothing could be started.
         """
         run = self._begin(request)
         try:
@@ -74,9 +82,10 @@ class Reconstructor:
         except GatewayError as error:
             run.end(error)
             raise
+        run.tell = tell
         return LiveRun(run, process, deliver)
 
-    def stored(self, request: ReconRequest, ending: Callable[[], bool] = never) -> ReconOutcome:
+    def stored(self, request: ReconRequest, ending: Callable[[], bool] = never, tell: Tell = _unheard) -> ReconOutcome:
         """Reconstruct a sealed scan from the store, in the calling thread; `ending` says that it should stop.
 
         Raises NotFoundError, DatabaseFault.
@@ -91,6 +100,7 @@ class Reconstructor:
                 process = self.sandbox.start(self._task(request, scan.media_type), file.fileno(), ending)
         except GatewayError as error:
             return run.end(error)
+        run.tell = tell
         return run.follow(process, _nobody)
 
     def _begin(self, request: ReconRequest) -> _RecordedRun:
@@ -100,6 +110,8 @@ class Reconstructor:
 
     def _task(self, request: ReconRequest, media_type: str, *, live: bool = False) -> Task:
         settings = self.sandbox.settings
+        with self.database.read() as conn:
+            measured_apart = _noise_of(conn, request.scan_id)
         return Task(
             media_type=media_type,
             config=request.config,
@@ -109,6 +121,7 @@ class Reconstructor:
             live=live,
             memory_limit=settings.memory_limit,
             workers=settings.threads,
+            noise=measured_apart,
         )
 
 
@@ -118,16 +131,18 @@ class _RecordedRun:
     def __init__(self, node: Reconstructor, request: ReconRequest, run_id: int) -> None:
         self._node = node
         self._request = request
-        self._derivation = Derivation(node.software_version)
+        self._derivation = Derivation(node.software_version, progressed=self._progressed)
         self._publisher: Publisher | None = None
         self.id = run_id
         # True where nobody but a job of ours would do it again when this node is stopped.
         self.repeat = False
+        self.tell: Tell = _unheard
 
     def follow(self, process: Run, deliver: Deliver) -> ReconOutcome:
         """Publish the images of a run as they come, and record how it ended. Raises DatabaseFault."""
         try:
-            with closing(process), tempfile.TemporaryFile() as file:
+            at_work = self._node.workbench.holding(self.id, self._request.scan_id, self._request.config)
+            with closing(process), at_work, tempfile.TemporaryFile() as file:
                 for derived in self._derivation.images(process.messages()):
                     deliver(derived.image)
                     if self._publisher is None:
@@ -168,9 +183,18 @@ class _RecordedRun:
         log("recon.ended", scan=self._request.scan_id, run=self.id, images=outcome.images, error=end.error)
         return outcome
 
+    def _progressed(self, progress: Progressed) -> None:
+        method = self._derivation.method
+        name = self._request.config if method is None else method.method
+        self._node.workbench.tell(self.id, AtWork(self._request.scan_id, name, progress.text))
+        self.tell(progress.text)
+
     def _record_end(self, conn: Connection, outcome: ReconOutcome, end: RunEnd) -> None:
         scan_id = self._request.scan_id
         scans.finish_run(conn, self.id, end)
+        header, ended = self._derivation.header, self._derivation.ended
+        if header is not None and ended is not None:
+            noise.record(conn, scan_id, header, ended.noise)
         if not isinstance(outcome.error, ShuttingDown):  # a scan that was broken off says so itself
             scans.set_error(conn, scan_id, end.error)
         elif self.repeat:
@@ -254,6 +278,15 @@ def request_of(payload: Mapping[str, object]) -> ReconRequest:
         parameters={str(k): str(v) for k, v in parameters.items()} if isinstance(parameters, Mapping) else {},
         rule_id=int(str(rule)) if rule is not None else None,
     )
+
+
+def _noise_of(conn: Connection, scan_id: int) -> str:
+    """The noise of another measurement that the scan's header names; empty where there is none."""
+    xml = scans.get(conn, scan_id).header_xml
+    try:
+        return noise.noise_for(conn, parse_header(xml)) if xml else ""
+    except MalformedData:  # the reconstruction will say it
+        return ""
 
 
 @contextmanager

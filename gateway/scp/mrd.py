@@ -171,7 +171,7 @@ class MrdSession:
 
     def _start(self, request: ReconRequest, outbox: Outbox) -> LiveReconstruction:
         assert self._scan is not None  # noqa: S101 - a request names the scan that is arriving
-        self._live = self._reconstructs.live(request, self._scan.path, outbox.image)
+        self._live = self._reconstructs.live(request, self._scan.path, outbox.image, outbox.text)
         return self._live
 
     def _receive(self, scan: IncomingScan, reception: Reception) -> None:

@@ -15,6 +15,7 @@ from gateway.admin.context import Context, Listener, LiveStatus
 from gateway.admin.status import Problem, Severity
 from gateway.db import counters, findings, jobs
 from gateway.db import deliveries as ledger
+from gateway.jobs.at_work import AtWork
 from gateway.model.instance import Groups
 from gateway.model.routing import UNMATCHED_COUNTER
 from gateway.model.work import JobKind
@@ -64,6 +65,15 @@ def test_grouped_commits_are_shown(running: Context) -> None:
     assert "50 objects taken in since then, by 20 commits (2.5 a commit, 7 at most)" in report.summary
     assert report.node is not None
     assert report.node.received.commits == 20
+
+
+def test_a_reconstruction_at_work_shows_how_far_it_is(running: Context) -> None:
+    workbench = running.reconstructor.workbench
+    with workbench.holding(7, 12, "auto"):
+        assert "reconstructing scan 12 by auto: begun" in status.report(running).summary
+        workbench.tell(7, AtWork(12, "sense", "iteration: 30 of 60"))
+        assert "reconstructing scan 12 by sense: iteration: 30 of 60" in status.report(running).summary
+    assert not [line for line in status.report(running).summary if "reconstructing" in line]
 
 
 def test_a_node_that_does_not_run_is_critical(context: Context) -> None:

@@ -82,3 +82,14 @@ def test_an_unknown_method_fails_and_names_the_known_ones(gateway: Command, raw:
     done = gateway("recon", "run", str(raw), "--method", "magic", "--out", str(tmp_path / "out"))
     assert done.status == 1
     assert "cartesian" in done.err
+
+
+def test_noise_that_was_measured_apart_comes_from_a_file(gateway: Command, shared_data: Path, tmp_path: Path) -> None:
+    with_noise = str(shared_data / "raw" / "oblique_5slice_4ch.h5")
+    done = gateway("recon", "run", with_noise, "--noise", with_noise, "--out", str(tmp_path / "same"))
+    assert done.status == 0, done.err
+    assert "contact-sheet.png" in done.out
+    no_noise = str(shared_data / "raw" / "gre_2ch.h5")
+    refused = gateway("recon", "run", with_noise, "--noise", no_noise, "--out", str(tmp_path / "no"))
+    assert refused.status == 2
+    assert "gre_2ch.h5: no noise readouts in it" in refused.err

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -25,7 +26,7 @@ from gateway.jobs.reconstruct import ReconstructHandler, Reconstructor
 from gateway.jobs.sandbox import Sandbox
 from gateway.model.errors import LimitHit, MalformedData, Unsupported
 from gateway.model.instance import Instance, Origin
-from gateway.model.mrd import Acquisition, Image
+from gateway.model.mrd import Acquisition, AcquisitionFlag, Image
 from gateway.model.work import JobKind, RawScan, RunState
 from gateway.store.filesystem import FilesystemStore
 from gateway.wire.mrd.messages import Close, ConfigFile, Header, Message
@@ -279,3 +280,40 @@ def test_a_file_that_is_none_is_refused(sandbox: Sandbox, tmp_path: Path) -> Non
     (tmp_path / "text").write_text("hello")
     with pytest.raises(Unsupported, match="text is neither"):
         list(reconstruct_file(sandbox, tmp_path / "text", tmp_path / "out"))
+
+
+NOISE = int(AcquisitionFlag.IS_NOISE_MEASUREMENT)
+
+
+def with_measurement(xml: str, text: str) -> str:
+    """The header with more in its measurementInformation."""
+    return xml.replace("<patientPosition>", f"{text}<patientPosition>", 1).replace(
+        "</protocolName></measurementInformation>", "</protocolName>DEPENDS</measurementInformation>"
+    )
+
+
+def noise_readouts(count: int = 16) -> list[Acquisition]:
+    generator = np.random.default_rng(8)
+    lines = []
+    for line in READOUTS[:count]:
+        white = generator.standard_normal((2, *line.data.shape))
+        lines.append(replace(line, data=np.asarray(white[0] + 1j * white[1], np.complex64), flags=NOISE))
+    return lines
+
+
+def test_noise_that_was_measured_apart_whitens_a_scan_that_names_it(
+    make: Make, sandbox: Sandbox, intake: ScanIntake, database: Database, store: FilesystemStore
+) -> None:
+    measured = with_measurement(XML, "<measurementID>N1</measurementID>").replace("DEPENDS", "")
+    named = "<measurementDependency><dependencyType>Noise</dependencyType><measurementID>N1</measurementID>"
+    depending = with_measurement(XML, "").replace("DEPENDS", f"{named}</measurementDependency>")
+    reconstructor = make(sandbox)
+    before = reconstructor.stored(ReconRequest(received(intake, session(depending, READOUTS)).id, "auto"))
+    noise_scan = received(intake, session(measured, noise_readouts()))
+    only_noise = reconstructor.stored(ReconRequest(noise_scan.id, "auto"))
+    assert (only_noise.error, only_noise.images, only_noise.missing) == (None, 0, "")
+    after = reconstructor.stored(ReconRequest(received(intake, session(depending, READOUTS)).id, "auto"))
+    assert before.error is None
+    assert after.error is None
+    # Other pixels: another run of the same series, and in units of the noise.
+    assert before.series_instance_uids != after.series_instance_uids

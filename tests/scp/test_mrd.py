@@ -22,7 +22,7 @@ from ismrmrd.serialization import ProtocolDeserializer, ProtocolSerializer
 from gateway.db import scans
 from gateway.db.engine import Database
 from gateway.ingest.door import Door
-from gateway.ingest.reconstruction import Deliver, ReconOutcome, ReconRequest
+from gateway.ingest.reconstruction import Deliver, ReconOutcome, ReconRequest, Tell
 from gateway.ingest.recorder import Recorder
 from gateway.ingest.scan_files import Inspection
 from gateway.ingest.scans import ScanIntake
@@ -70,12 +70,15 @@ class Scripted:
     ended_at: int | None = None
     cancelled: bool = False
     fault: NodeFault | None = None
+    progress: str = ""
     delivered: threading.Event = field(default_factory=threading.Event)
 
-    def live(self, request: ReconRequest, path: Path, deliver: Deliver) -> Scripted:
+    def live(self, request: ReconRequest, path: Path, deliver: Deliver, tell: Tell) -> Scripted:
         self.requests.append(request)
         if self.fault is not None:
             raise self.fault
+        if self.progress:
+            tell(self.progress)
         for _ in range(self.images):
             deliver(Image(np.ones((1, 1, self.size, self.size), np.uint16)))
         self.delivered.set()
@@ -223,6 +226,11 @@ def test_a_failed_reconstruction_is_a_text_before_close(listen: Listen, database
     said = exchange(listen(Scripted(images=0, error=NodeFault("no coil gave a signal"))), STREAM)
     assert texts(said) == "error: no coil gave a signal"
     assert kept(database)[0].state is ScanState.COMPLETE
+
+
+def test_how_far_it_is_reaches_the_client(listen: Listen) -> None:
+    said = exchange(listen(Scripted(progress="iteration: 30 of 60")), STREAM)
+    assert "iteration: 30 of 60" in texts(said)
 
 
 def test_an_error_that_is_known_early_is_said_early(listen: Listen) -> None:

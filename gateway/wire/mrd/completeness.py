@@ -37,6 +37,7 @@ class Completeness:
         self._limits = header.encodings[0].limits
         self._highest = [-1] * len(_COUNTERS)
         self._finished = False
+        self._noise = 0
         self.readouts = 0
 
     def add(self, acquisition: Acquisition) -> None:
@@ -49,6 +50,11 @@ class Completeness:
         flags, encoding_space, *counters = _HEAD.unpack_from(head)
         self._add(flags, encoding_space, counters)
 
+    @property
+    def only_noise(self) -> bool:
+        """True for a scan that measures the noise for others, and has no image."""
+        return 0 < self._noise == self.readouts
+
     def missing(self) -> str:
         """What is not there, for the administrator; empty when nothing is missing.
 
@@ -57,7 +63,7 @@ class Completeness:
         """
         if not self.readouts:
             return "no readout came"
-        if self._finished:
+        if self._finished or self.only_noise:
             return ""
         reached = zip(_COUNTERS, self._highest, strict=True)
         short = [name for name, highest in reached if highest < _maximum(self._limits, name)]
@@ -65,6 +71,7 @@ class Completeness:
 
     def _add(self, flags: int, encoding_space: int, counters: list[int]) -> None:
         self.readouts += 1
+        self._noise += bool(flags & AcquisitionFlag.IS_NOISE_MEASUREMENT)
         self._finished = self._finished or bool(flags & AcquisitionFlag.LAST_IN_MEASUREMENT)
         if encoding_space == 0 and is_imaging(flags):
             self._highest = list(map(max, self._highest, counters))
