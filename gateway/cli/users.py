@@ -12,7 +12,7 @@ from gateway.cli.output import AsCsv, AsJson, Column, print_rows, say
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Users that calling systems name, and their passcodes.",
+    help="Users that calling systems name, and their passcodes; without TLS those cross the network in the clear.",
     epilog="Example: gateway users add alice && gateway peers set viewer --require-user",
 )
 

@@ -63,7 +63,7 @@ class Ending:
 
 def rejected(answer: AssociateRj, cause: str) -> Ending:
     """This side rejected the request."""
-    return Ending(How.REJECTED, By.US, answer.source, answer.reason, cause)
+    return Ending(How.REJECTED, By.US, int(answer.source), int(answer.reason), cause)
 
 
 def ending_of(error: BaseException, layer: UpperLayer) -> Ending:
@@ -95,7 +95,7 @@ def _aborted(layer: UpperLayer, cause: str) -> Ending:
     sent = layer.abort_sent
     if sent is None:
         return Ending(How.ABORTED, By.US, cause=cause)
-    return Ending(How.ABORTED, By.US, sent.source, sent.reason, cause)
+    return Ending(How.ABORTED, By.US, int(sent.source), int(sent.reason), cause)
 
 
 def log_ending(

@@ -20,6 +20,7 @@ from gateway.net.transport import Buffer, Clock, Secured, Transport
 # Some records (16 KiB) at a time: one system call takes what the kernel has.
 _CIPHER_TEXT = 1 << 17
 _RECORD = 1 << 14
+_HINT = "; what is trusted: dicom.tls_ca, and of the peer's entry --tls-name or --tls-fingerprint"
 
 
 class TlsTransport(Transport):
@@ -159,9 +160,11 @@ class TlsTransport(Transport):
         if isinstance(error, ssl.SSLEOFError):
             return ConnectionLost(f"{self.address} closed the connection in the TLS handshake")
         if isinstance(error, ssl.SSLCertVerificationError):
-            return TlsFault(f"TLS with {self.address}: its certificate is not accepted: {error.verify_message}")
-        reason = (error.reason or "failed").replace("_", " ").lower()
-        return TlsFault(f"TLS with {self.address}: {reason}")
+            hint = "" if self._server_name is None else _HINT
+            return TlsFault(f"TLS with {self.address}: its certificate is not accepted: {error.verify_message}{hint}")
+        _, alert, reason = (error.reason or "failed").rpartition("ALERT_")
+        told = "the other side ended it with the alert " if alert else ""
+        return TlsFault(f"TLS with {self.address}: {told}{reason.replace('_', ' ').lower()}")
 
 
 def _secured(tls: ssl.SSLObject) -> Secured:
