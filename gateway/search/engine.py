@@ -19,7 +19,7 @@ from gateway.db.query import (
     SPECIFIC_CHARACTER_SET,
     TIMEZONE_OFFSET,
     Filter,
-    Reader,
+    reader,
     representatives,
 )
 from gateway.dicom.answers import Value
@@ -73,7 +73,7 @@ class _Look:
         self._from_header = {key.tag: key for key in plan.from_header}
         self._moments = [each for each in plan.moments if each.spans and not self._decided_moment(each)]
         self._filters = [key for key in plan.filters if not self._decided(key)]
-        self._reader = Reader(plan.level, (*plan.stored, *plan.computed), database.dialect)
+        self._reader = reader(plan.level, (*plan.stored, *plan.computed), database.dialect)
         self._simple = not (self._moments or self._filters or plan.from_header or plan.offset is not None)
         read = len(self._reader.positions) + 1
         self._constants = tuple(plan.constants.values())

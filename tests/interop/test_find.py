@@ -170,7 +170,7 @@ def test_what_a_study_says(node: Node) -> None:
 
 
 def test_levels_of_the_patient_root(node: Node) -> None:
-    counts = {
+    counts: dict[str, Any] = {
         "NumberOfPatientRelatedStudies": "",
         "NumberOfPatientRelatedSeries": "",
         "NumberOfPatientRelatedInstances": "",
