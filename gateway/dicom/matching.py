@@ -40,7 +40,7 @@ EMPTY_VALUE = '""'
 _WILDCARD = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 _DECIMAL = frozenset({"DS", "IS"})
 _WITHOUT_CRITERION = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN", ""})
-_DATE_TIME_RANGE = re.compile(r"(?P<low>\d{4,14}(?:\.\d{1,6})?(?:[+-]\d{4})?)?(?P<hyphen>-)?(?P<high>\d{4,}.*)?")
+_OPEN = Span("", "")
 _SPANNED: dict[str, type[DateIn | TimeIn | MomentIn]] = {"DA": DateIn, "TM": TimeIn, "DT": MomentIn}
 _SPANS: dict[str, Callable[[str], Span | None]] = {"DA": date_span, "TM": time_span, "DT": moment_span}
 
@@ -194,20 +194,12 @@ def _span(key: Key, value: str) -> Span:
     read = _SPANS[key.vr]
     if (single := read(value)) is not None:
         return single
-    low, hyphen, high = _ends(key.vr, value)
-    first, last = (read(low) if low else Span("", "")), (read(high) if high else Span("", ""))
-    if not hyphen or first is None or last is None or not (low or high):
-        raise _wrong(key, f"no {key.vr} and no range of them")
-    return Span(first.low, last.high)
-
-
-def _ends(vr: str, value: str) -> tuple[str, str, str]:
-    """Both ends of a range. In a DT a hyphen before four digits at its end is an offset, if that can be read so."""
-    if vr != "DT":
-        low, hyphen, high = value.partition("-")
-        return low.strip(), hyphen, high.strip()
-    match = _DATE_TIME_RANGE.fullmatch(value)
-    return (match["low"] or "", match["hyphen"] or "", match["high"] or "") if match else ("", "", "")
+    for hyphen in re.finditer("-", value):  # in a DT the first may belong to an offset
+        low, high = value[: hyphen.start()].strip(), value[hyphen.end() :].strip()
+        first, last = (read(end) if end else _OPEN for end in (low, high))
+        if first and last and (low or high):
+            return Span(first.low, last.high)
+    raise _wrong(key, f"no {key.vr} and no range of them")
 
 
 def _number(key: Key, value: str) -> float:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.charset import decode_bytes, python_encoding
 
-from gateway.dicom.charset import text_decoder
+from gateway.dicom.charset import text_decoder, text_encoder
 
 JAPANESE_H_3 = b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J=\x1b$B$d$^$@\x1b(J^\x1b$B$?$m$&\x1b(J"
 KOREAN_I_2 = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf"
@@ -66,3 +66,29 @@ def test_never_fails_and_agrees_with_pydicom_on_plain_text(terms: str, value: by
     text = text_decoder(terms.encode()).decode(value)
     if value.isascii() and b"\x1b" not in value:
         assert text == decode_bytes(value, [python_encoding[terms.split("\\")[0]]], set())
+
+
+@pytest.mark.parametrize(
+    ("character_set", "value", "text"),
+    [
+        ("ISO_IR 100", b"Buc^J\xe9r\xf4me", "Buc^Jérôme"),
+        ("ISO_IR 13", b"\xd4\xcf\xc0\xde", "ﾔﾏﾀﾞ"),
+        ("ISO_IR 192", "Zoë^王".encode(), "Zoë^王"),
+        ("GB18030", b"Wang=\xcd\xf5^\xd0\xa1\xb6\xab=", "Wang=王^小东="),
+        ("ISO 2022 IR 13\\ISO 2022 IR 87", JAPANESE_H_3, "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
+        ("\\ISO 2022 IR 149", KOREAN_I_2, "Hong^Gildong=洪^吉洞=홍^길동"),
+        ("\\ISO 2022 IR 58", CHINESE_K_1, "Zhang^XiaoDong=张^小东="),
+        ("ISO 2022 IR 100\\ISO 2022 IR 144", b"\x1b-L\xbb\xee\xda\\\xe9", "Люк\\é"),
+    ],
+)
+def test_text_is_encoded_as_the_standard_has_it(character_set: str, value: bytes, text: str) -> None:
+    assert text_encoder(character_set).encode(text) == value
+
+
+@pytest.mark.parametrize(
+    ("character_set", "text"),
+    [("ISO_IR 100", "Люк"), ("", "é"), ("ISO_IR 13", "山"), ("\\ISO 2022 IR 159", "山"), ("KOI8", "é")],
+)
+def test_what_a_character_set_does_not_have_is_not_written_in_it(character_set: str, text: str) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        text_encoder(character_set).encode(text)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.fragments import LONGEST_PDV_LIST, message_fragments
+from gateway.wire.fragments import LONGEST_PDV_LIST, message_fragments, small_messages
 
 
 def parse(data: bytes) -> list[tuple[int, int, int, bytes]]:
@@ -61,3 +61,14 @@ def test_the_payload_is_not_copied() -> None:
 
 def test_a_small_message_is_one_write() -> None:
     assert len(list(message_fragments(1, b"ab", [bytes(100000)], 16384))) == 1
+
+
+@pytest.mark.parametrize("max_length", [0, 64, 4096])
+def test_many_small_messages_are_those_that_would_be_sent_one_by_one(max_length: int) -> None:
+    command = bytes(range(70))
+    data_sets = [bytes([n]) * length for n, length in enumerate((2, 50, 51, 52, 200, 5000, 0, 10))]
+    together = b"".join(bytes(b) for batch in small_messages(3, command, data_sets, max_length) for b in batch)
+    apart = b"".join(
+        bytes(b) for each in data_sets for batch in message_fragments(3, command, [each], max_length) for b in batch
+    )
+    assert together == apart
