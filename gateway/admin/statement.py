@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway import __version__
+from gateway.admin.query_statement import query_services
 from gateway.admin.settings_text import rows
 from gateway.config import load
 from gateway.dicom.commitment import STORAGE_COMMITMENT
@@ -74,6 +75,7 @@ def _services() -> tuple[Service, ...]:
         Service("Verification", Role.SCU, (VERIFICATION,), "C-ECHO is sent by `gateway peers echo`."),
         Service("Storage", Role.SCP, (), "C-STORE is answered when the object is durable.", _STORE_SCP),
         Service("Storage", Role.SCU, (), "C-STORE is sent by rules and by `gateway send`.", _STORE_SCU),
+        *query_services(),
         Service("Storage commitment", Role.SCP, (STORAGE_COMMITMENT,), _COMMITMENT_TEXT, _COMMITMENT_SCP),
         Service("Storage commitment", Role.SCU, (STORAGE_COMMITMENT,), _COMMITMENT_SCU_TEXT),
     )

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pydicom.charset import python_encoding
+from pydicom.datadict import keyword_for_tag
 
+from gateway.dicom.encoding import tag_text
 from gateway.dicom.sop_classes import NON_PATIENT_SOP_CLASSES, STORAGE_SOP_CLASSES, name
 from gateway.dicom.transfer_syntaxes import ACCEPTED, NATIVE, TRANSFER_SYNTAXES
 from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -36,6 +38,16 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryKey:
+    """A key of a query: the level it belongs to, whether it is unique, required or optional, and how it is matched."""
+
+    level: str
+    tag: int
+    kind: str
+    matching: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One DIMSE service in one role; `sop_classes` are UIDs, none for all storage SOP classes."""
 
@@ -44,6 +56,7 @@ class Service:
     sop_classes: tuple[str, ...]
     description: str
     statuses: tuple[Status, ...] = ()
+    keys: tuple[QueryKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +150,15 @@ def _services(product: Product) -> Iterator[str]:
         if service.statuses:
             rows = ((f"{status.code:04X}", status.meaning, status.behaviour) for status in service.statuses)
             yield from _table(("Status", "Meaning", "Behaviour"), rows)
+        if service.keys:
+            keys = (
+                (key.level, keyword_for_tag(key.tag), tag_text(key.tag), key.kind, key.matching) for key in service.keys
+            )
+            yield from _table(("Level", "Key", "Tag", "Kind", "Matching beside universal"), keys)
+
+
+def _key_row(key: QueryKey) -> tuple[str, ...]:
+    return key.level, keyword_for_tag(key.tag), tag_text(key.tag), key.kind, key.matching
 
 
 def _presentation_contexts(_: Product) -> Iterator[str]:
