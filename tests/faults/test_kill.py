@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 
 import pytest
+from sqlalchemy import select
 
 from benchmarks.objects import TINY_16, write_study
+from gateway.db.engine import Database
+from gateway.db.tables import instances
+from gateway.ingest.sweep import sweep
+from gateway.ingest.verify import Problem, verify
+from gateway.store.filesystem import FilesystemStore
+from tests.faults.seeds import chance
+from tests.faults.test_hostile_disk import REPLY, STEPS
+from tests.faults.tracing import injection, traced
 from tests.interop.peers import Node, eventually, gateway_node
 from tests.interop.raw_scu import FileObject, RawScu, read_file, sink
 
@@ -91,3 +105,82 @@ def test_forwarding_and_routing_while_instances_still_arrive(node: Node, objects
         assert len(found) == len(set(found))
         ledger = [item["sop_instance_uid"] for item in node.json("deliveries", "list")]
         assert len(ledger) == len(set(ledger))
+
+
+KILLS = int(os.environ.get("GATEWAY_TEST_KILLS", "300"))
+# At each step as often as at any moment.
+MOMENTS = [*STEPS, "reply", "any moment"]
+
+
+@pytest.mark.soak
+def test_three_hundred_kills(node: Node, tmp_path: Path) -> None:
+    """Up to three associations at once; after each kill the product, on what is left, has all that was acknowledged."""
+    dice = chance()
+    acknowledged: list[FileObject] = []
+    killed: Counter[str] = Counter()
+    for number in range(KILLS):
+        folder = tmp_path / f"sent{number}"
+        write_study(folder, TINY_16, 60)
+        items = [read_file(path) for path in sorted(folder.iterdir())]
+        moment = MOMENTS[number % len(MOMENTS)]
+        kill_while_sending(node, items, acknowledged, moment, dice, tmp_path / "trace")
+        killed[moment] += 1
+        assert missing(node.home, acknowledged) == set(), f"kill {number} at {moment}"
+        shutil.rmtree(folder)
+        node.start()
+    for path in (node.home / "store" / "tmp").iterdir():
+        os.utime(path, (0, 0))
+    node.stop()
+    assert swept(node.home) == 0
+    print(f"{sum(killed.values())} kills ({dict(killed)}), {len(acknowledged)} acknowledged, 0 missing")
+
+
+def kill_while_sending(
+    node: Node, items: list[FileObject], acknowledged: list[FileObject], moment: str, dice: Random, log: Path
+) -> None:
+    senders = dice.randint(1, 3)
+    threads = [
+        threading.Thread(target=send_until_cut, args=(node, items[part::senders], acknowledged))
+        for part in range(senders)
+    ]
+    assert node.process is not None
+    with ExitStack() as stack:
+        if moment != "any moment":
+            stack.enter_context(traced(node, *injection(fault_at(moment)), log=log))
+        for thread in threads:
+            thread.start()
+        if moment == "any moment":
+            time.sleep(dice.uniform(0.0, 0.4))
+            node.process.kill()
+        node.process.wait(30)
+        for thread in threads:
+            thread.join()
+
+
+def fault_at(moment: str) -> str:
+    return STEPS.get(moment, REPLY).format("signal=SIGKILL")
+
+
+def missing(home: Path, acknowledged: list[FileObject]) -> set[str]:
+    """What is not in the index of a home without a node, or whose object is not whole."""
+    database = Database.open(f"sqlite:///{home / 'gateway.db'}")
+    try:
+        store = FilesystemStore.open_existing(home / "store")
+        problems = {each.key: each.problem for each in verify(database, store) if each.problem}
+        assert set(problems.values()) <= {Problem.UNREFERENCED}
+        with database.read() as conn:
+            known = list(conn.execute(select(instances.c.sop_instance_uid)).scalars())
+        assert len(known) == len(set(known))
+        return {item.sop_instance_uid for item in acknowledged} - set(known)
+    finally:
+        database.close()
+
+
+def swept(home: Path) -> int:
+    """Temporary files that are left after a sweep."""
+    database = Database.open(f"sqlite:///{home / 'gateway.db'}")
+    try:
+        sweep(database, FilesystemStore.open_existing(home / "store"))
+    finally:
+        database.close()
+    return len(list((home / "store" / "tmp").iterdir()))
