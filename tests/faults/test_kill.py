@@ -120,7 +120,7 @@ def test_three_hundred_kills(node: Node, tmp_path: Path) -> None:
     killed: Counter[str] = Counter()
     for number in range(KILLS):
         folder = tmp_path / f"sent{number}"
-        write_study(folder, TINY_16, 60)
+        write_study(folder, TINY_16, 24)
         items = [read_file(path) for path in sorted(folder.iterdir())]
         moment = MOMENTS[number % len(MOMENTS)]
         kill_while_sending(node, items, acknowledged, moment, dice, tmp_path / "trace")
@@ -146,7 +146,7 @@ def kill_while_sending(
     assert node.process is not None
     with ExitStack() as stack:
         if moment != "any moment":
-            stack.enter_context(traced(node, *injection(fault_at(moment)), log=log))
+            stack.enter_context(traced(node, *injection(fault_at(moment, dice.randint(1, 6))), log=log))
         for thread in threads:
             thread.start()
         if moment == "any moment":
@@ -157,8 +157,10 @@ def kill_while_sending(
             thread.join()
 
 
-def fault_at(moment: str) -> str:
-    return STEPS.get(moment, REPLY).format("signal=SIGKILL")
+def fault_at(moment: str, objects: int) -> str:
+    """At that step of a thread's object with this number; of the steps that an object has but once."""
+    fault, _, first = STEPS.get(moment, REPLY).format("signal=SIGKILL").rpartition("=")
+    return f"{fault}={int(first) + objects - 1 if moment != 'commit' else int(first) + 2 * objects - 2}"
 
 
 def missing(home: Path, acknowledged: list[FileObject]) -> set[str]:
