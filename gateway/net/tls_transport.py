@@ -93,6 +93,13 @@ class TlsTransport(Transport):
         self._ahead = bytes(piece[:count])
         return True
 
+    def readable_before(self, wakeup: int, deadline: float) -> bool:
+        """As without TLS; half a record is waited for."""
+        while not self.readable():
+            if not super().readable_before(wakeup, deadline):
+                return False
+        return True
+
     def send(self, buffers: Sequence[Buffer], deadline: float) -> None:
         """As without TLS; what goes out together shares records."""
         left = memoryview(b"".join(buffers))

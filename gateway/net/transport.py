@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ class Transport:
         """True when `receive_into` would not wait: something has come, or the end."""
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        return self._holds() or bool(poll.poll(0))
+        return bool(poll.poll(0))
 
     def readable_before(self, wakeup: int, deadline: float) -> bool:
         """Wait until `receive_into` would not wait (True), or until the descriptor `wakeup` can be read (False).
@@ -105,8 +104,6 @@ class Transport:
         Raises PeerTimeout, or ShuttingDown after `interrupt`.
         """
         self._arm(deadline)
-        if self._holds():
-            return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         poll.register(wakeup, select.POLLIN)
@@ -172,10 +169,6 @@ class Transport:
     def close(self) -> None:
         """Close at once."""
         self._sock.close()
-
-    def _holds(self) -> bool:
-        """True where TLS has bytes that it has read and nobody took, of which the kernel says nothing."""
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def _arm(self, deadline: float) -> None:
         if self._interrupted:

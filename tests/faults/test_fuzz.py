@@ -193,5 +193,5 @@ def test_mutated_bytes_give_the_same_events_however_they_are_cut() -> None:
 @pytest.mark.soak
 def test_a_hundred_thousand_mutated_dialogues() -> None:
     random = chance()
-    fuzz_order(40_000, random)
-    fuzz_bytes(80_000, random)
+    fuzz_order(60_000, random)
+    fuzz_bytes(45_000, random)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -17,8 +18,11 @@ import psutil
 import pytest
 
 from benchmarks.objects import TINY_16, write_study
-from tests.interop.peers import Node, eventually, gateway_node
+from tests.faults.seeds import chance
+from tests.faults.test_fuzz import mutated
+from tests.interop.peers import Node, eventually, free_port, gateway_node
 from tests.interop.raw_scu import FileObject, RawScu, read_file
+from tests.net.certificates import Authority
 
 MEGABYTE = 2**20
 GROWTH_AT_MOST = 64 * MEGABYTE
@@ -104,6 +108,27 @@ def test_dripping_connections_on_each_port(node: Node, item: FileObject) -> None
         assert serves(node, item)
 
 
+def test_silent_clients_of_tls(tmp_path: Path, item: FileObject) -> None:
+    """No handshake holds up another client, on either port; over TLS its own handshake is the proof."""
+    authority = Authority(tmp_path / "tls")
+    pair, port = authority.issue("node"), free_port()
+    settings = {
+        "GATEWAY_STORE__RESERVE": "0",
+        "GATEWAY_DICOM__TLS_PORT": str(port),
+        "GATEWAY_DICOM__TLS_CERT": str(pair.certificate),
+        "GATEWAY_DICOM__TLS_KEY": str(pair.key),
+        "GATEWAY_DICOM__TLS_CLIENT_AUTH": "none",
+    }
+    trusting = ssl.create_default_context(cafile=str(authority.file))
+    with gateway_node(tmp_path / "node", **settings) as node, ExitStack() as held:
+        for number in range(60):
+            silent = held.enter_context(connect(port))
+            silent.sendall(b"\x16\x03\x01\x02"[: number % 5])  # the begin of a ClientHello, or nothing
+        with connect(port) as plain, trusting.wrap_socket(plain, server_hostname="localhost") as client:
+            assert client.version() == "TLSv1.3"
+        assert serves(node, item)
+
+
 def test_clients_that_connect_and_go(node: Node, item: FileObject) -> None:
     connect_and_go(node, item, 300, random.Random(0))
 
@@ -121,10 +146,8 @@ def connect_and_go(node: Node, item: FileObject, number: int, chance: random.Ran
 
 
 @pytest.mark.soak
-def test_thousands_of_clients_that_connect_and_go(node: Node, item: FileObject) -> None:
-    seed = time.time_ns()
-    print(f"seed {seed}")
-    connect_and_go(node, item, 5000, random.Random(seed))
+def test_ten_thousand_clients_that_connect_and_go(node: Node, item: FileObject) -> None:
+    connect_and_go(node, item, 10_000, chance())
 
 
 def element(number: int, value: bytes) -> bytes:
@@ -266,3 +289,22 @@ def request(node: Node, items: bytes) -> bytes:
         with connection.makefile("rb") as stream:
             head = stream.read(6)
             return head + stream.read(struct.unpack(">2xI", head)[0])
+
+
+@pytest.mark.soak
+def test_a_thousand_mutated_dialogues_on_the_port(node: Node, item: FileObject) -> None:
+    """What the fuzzer makes, over a real connection; how long another client waits meanwhile is printed."""
+    dice = chance()
+    slowest = 0.0
+    for number in range(1000):
+        with connect(node.dicom_port) as connection, suppress(OSError):
+            connection.sendall(mutated(dice).replace(b"CALLED ", b"GATEWAY"))
+            if dice.random() < 0.5:
+                connection.shutdown(socket.SHUT_WR)
+                connection.settimeout(0.2)
+                connection.recv(4096)
+        if number % 20 == 0:
+            began = time.monotonic()
+            assert serves(node, item)
+            slowest = max(slowest, time.monotonic() - began)
+    print(f"another client was served within {slowest:.3f} s")

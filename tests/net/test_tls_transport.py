@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -204,3 +205,20 @@ def handshake(acceptor: TlsTransport, client: ssl.SSLContext, sock: socket.socke
     except ssl.SSLError:
         thread.join()
     return found[0]
+
+
+def test_waiting_for_the_peer_or_for_a_wakeup(ends: Ends, sockets: tuple[socket.socket, socket.socket]) -> None:
+    """A record that is there already counts, and half of one is waited for."""
+    acceptor, requestor = ends
+    wakeup = os.eventfd(1)
+    try:
+        assert not acceptor.readable_before(wakeup, later(acceptor))
+        requestor.send([b"x" * 10, b"y" * 10], later(requestor))
+        quiet = os.eventfd(0)
+        assert acceptor.readable_before(quiet, later(acceptor))
+        assert acceptor.readable_before(quiet, later(acceptor)), "until it is taken"
+        assert read(acceptor, 20) == b"x" * 10 + b"y" * 10
+        assert not acceptor.readable_before(wakeup, later(acceptor))
+        os.close(quiet)
+    finally:
+        os.close(wakeup)
