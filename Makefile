@@ -18,9 +18,9 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.dev peers lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" $(ARGS)
 
-## soak: the long runs (kill -9 by the hundred, fuzzing)
+## soak: the long runs (kill -9 by the hundred, fuzzing); GATEWAY_TEST_SEED repeats one, by the seed that it printed
 soak: $(VENV)/.dev peers
-	$(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m pytest -s -m soak $(ARGS)
 
 ## bench: this node and its peers, side by side in one run
 bench: $(VENV)/.dev peers

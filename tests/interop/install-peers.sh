@@ -13,6 +13,7 @@ need dciodvfy dicom3tools
 need ismrmrd_generate_cartesian_shepp_logan ismrmrd-tools
 need strace strace
 need bart bart
+need faketime faketime
 
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
