@@ -208,6 +208,14 @@ class Node:
             )
         wait_for_port(self.dicom_port, self.process)
         wait_for_port(self.mrd_port, self.process)
+        # Bound ports say that it will serve; its control socket comes last and says that it does.
+        assert eventually(lambda: self.process.poll() is not None or self._answers(), START_SECONDS)  # type: ignore[union-attr]
+
+    def _answers(self) -> bool:
+        connection = client.connect(self.home)
+        if connection is not None:
+            connection.close()
+        return connection is not None
 
     def kill(self) -> None:
         """SIGKILL, now."""
