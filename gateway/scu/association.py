@@ -184,12 +184,11 @@ class _Call:
         self.connection.close()
         ending = ending_of(error, self.connection.layer) if error else Ending(How.RELEASED, By.US)
         log = _log.bind(
-            peer=self._destination.peer,
             address=self.connection.address,
             calling_aet=self._destination.calling_ae_title,
             called_aet=self._destination.called_ae_title,
         )
-        log_ending(log, ending, self.connection, association, role="requestor")
+        log_ending(log, ending, self.connection, association, role="requestor", peer=self._destination.peer)
 
 
 def _transport(sock: socket.socket, tls: TlsCall | None) -> Transport:
