@@ -16,6 +16,7 @@ from gateway.scp.dicom import DicomScp, Security
 from gateway.scp.identity import IdentityCheck, IdentityMode, Verdict
 from gateway.wire.items import UserIdentity
 from gateway.wire.pdu import AssociateAc, decode
+from tests.interop.peers import eventually
 from tests.scp.raw_client import receive_pdu, request
 
 IGNORE, ACCEPT, REQUIRE = IdentityMode.IGNORE, IdentityMode.ACCEPT, IdentityMode.REQUIRE
@@ -86,8 +87,7 @@ def test_no_more_verifications_at_once_than_are_good_for_the_others(monkeypatch:
     for thread in threads:
         thread.start()
     monkeypatch.setattr(identity, "_TURN_S", 0.01)
-    while most[0] < 2:
-        pass
+    assert eventually(lambda: most[0] == 2)
     assert check.judge(ALICE) == Verdict(Refusal.CONGESTION)
     go.set()
     for thread in threads:
