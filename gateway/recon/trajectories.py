@@ -97,25 +97,11 @@ class Gathering:
 
     def _check(self, acquisition: Acquisition, number: int) -> None:
         """Raise `MalformedData` for what no non-Cartesian method can take."""
-        n_coils, n_samples = acquisition.data.shape
+        n_coils = acquisition.data.shape[0]
         self._n_coils = self._n_coils or n_coils
         if n_coils != self._n_coils:
             raise MalformedData(f"readout {number}: {n_coils} channels, the readouts before it have {self._n_coils}")
-        if acquisition.encoding_space_ref >= len(self._header.encodings):
-            raise MalformedData(
-                f"readout {number}: encoding_space_ref {acquisition.encoding_space_ref}, but the header has"
-                f" {len(self._header.encodings)} encodings"
-            )
-        trajectory = acquisition.trajectory
-        if trajectory.ndim != 2 or trajectory.shape[0] != n_samples or trajectory.shape[1] not in (2, 3):
-            raise MalformedData(
-                f"readout {number}: trajectory of shape {trajectory.shape} for {n_samples} samples; needed are"
-                " two or three coordinates for each (trajectory_dimensions)"
-            )
-        if not math.isfinite(float(np.abs(trajectory).max())):
-            raise MalformedData(f"readout {number}: its trajectory holds values that are not finite numbers")
-        if acquisition.discard_pre + acquisition.discard_post >= n_samples:
-            raise MalformedData(f"readout {number}: all of its {n_samples} samples are to be discarded")
+        check_trajectory(acquisition, number, len(self._header.encodings))
 
     def _hold(self, acquisition: Acquisition) -> None:
         # Held once as they came and once as one array.
@@ -130,6 +116,25 @@ class Gathering:
         whitener = self._whitening(first)
         acquired = Acquired(self._header, encoding, key, grid_of(encoding), first, last, whitener, gain=1.0)
         return stacked(acquired, held)
+
+
+def check_trajectory(acquisition: Acquisition, number: int, n_encodings: int) -> None:
+    """Raise `MalformedData` unless readout `number` has a known encoding and finite coordinates for its samples."""
+    if acquisition.encoding_space_ref >= n_encodings:
+        raise MalformedData(
+            f"readout {number}: encoding_space_ref {acquisition.encoding_space_ref}, but the header has"
+            f" {n_encodings} encodings"
+        )
+    trajectory, n_samples = acquisition.trajectory, acquisition.data.shape[1]
+    if trajectory.ndim != 2 or trajectory.shape[0] != n_samples or trajectory.shape[1] not in (2, 3):
+        raise MalformedData(
+            f"readout {number}: trajectory of shape {trajectory.shape} for {n_samples} samples; needed are"
+            " two or three coordinates for each (trajectory_dimensions)"
+        )
+    if not math.isfinite(float(np.abs(trajectory).max())):
+        raise MalformedData(f"readout {number}: its trajectory holds values that are not finite numbers")
+    if acquisition.discard_pre + acquisition.discard_post >= n_samples:
+        raise MalformedData(f"readout {number}: all of its {n_samples} samples are to be discarded")
 
 
 def stacked(acquired: Acquired, held: list[Acquisition]) -> Readouts:

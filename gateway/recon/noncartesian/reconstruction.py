@@ -65,7 +65,7 @@ _COPIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The parameters of a non-Cartesian method, as far as it has them."""
+    """The parameters of a non-Cartesian or dynamic method, as far as it has them."""
 
     combine: str = "auto"
     dcf: str = "analytic"
@@ -80,6 +80,12 @@ class Options:
     skip: int = 0
     delays: str = "none"
     whiten: bool = True
+    window: int = 0
+    stride: int = 0
+    share: int = 1
+    phases: int = 20
+    rr_window: float = 0.2
+    warp: str = "diastole"
 
     @classmethod
     def of(cls, parameters: Mapping[str, object]) -> Options:

@@ -52,7 +52,7 @@ class Coils:
         return whole
 
 
-class Normal:
+class SenseNormal:
     """x to Σ sᴴ AᴴA s x over the coils, (maps, *box); each coil is the work of one thread."""
 
     def __init__(self, coils: Coils, toeplitz: Toeplitz, resources: Resources) -> None:
@@ -81,13 +81,15 @@ def sense(
     tolerance: float = 0.0,
     damping: float = 0.0,
     weights: NDArray[np.float32] | None = None,
+    x0: NDArray[np.complex64] | None = None,
     resources: Resources | None = None,
     progress: Progress | None = None,
 ) -> Solution:
     """The image (maps, *shape) for `kspace` (coils, samples) at `coordinates` (dimensions, samples), cycles per pixel.
 
     `maps`: (maps, coils, *shape). `weights` (samples,) for weighted least squares; none are needed. `damping` is in
-    units of the mean density of the samples, so that it means the same for every number of them.
+    units of the mean density of the samples, so that it means the same for every number of them. `x0` is an image to
+    start from.
     """
     resources = resources or Resources()
     coils = Coils.of(maps)
@@ -97,11 +99,12 @@ def sense(
     shape, pixels = coils.maps.shape[2:], int(np.prod(coils.shape))
     toeplitz = toeplitz_of(coordinates, shape, weights, resources=resources, pixels=pixels)
     solution = conjugate_gradient(
-        Normal(coils, toeplitz, resources),
+        SenseNormal(coils, toeplitz, resources),
         rhs,
         iterations=iterations,
         tolerance=tolerance,
         damping=damping * toeplitz.mean_density,
+        x0=None if x0 is None else np.ascontiguousarray(x0[(slice(None), *coils.box)]),
         progress=progress,
     )
     return Solution(coils.placed(solution.x), solution.residuals, solution.iterations)

@@ -1,0 +1,1 @@
+"""Images that change with time: frames of a running scan, series with a common history, phases of the heart."""
