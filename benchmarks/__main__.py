@@ -8,10 +8,10 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import mrd, query, receive
+from benchmarks import mrd, query, receive, retrieve
 from benchmarks.rows import Case, Row
 
-CASES: dict[str, Case] = {"receive": receive.rows, "mrd": mrd.rows, "query": query.rows}
+CASES: dict[str, Case] = {"receive": receive.rows, "mrd": mrd.rows, "query": query.rows, "retrieve": retrieve.rows}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway import __version__
 from gateway.admin.query_statement import query_services
+from gateway.admin.retrieve_statement import retrieve_services
 from gateway.admin.settings_text import rows
 from gateway.config import load
 from gateway.dicom.commitment import STORAGE_COMMITMENT
@@ -76,6 +77,7 @@ def _services() -> tuple[Service, ...]:
         Service("Storage", Role.SCP, (), "C-STORE is answered when the object is durable.", _STORE_SCP),
         Service("Storage", Role.SCU, (), "C-STORE is sent by rules and by `gateway send`.", _STORE_SCU),
         *query_services(),
+        *retrieve_services(),
         Service("Storage commitment", Role.SCP, (STORAGE_COMMITMENT,), _COMMITMENT_TEXT, _COMMITMENT_SCP),
         Service("Storage commitment", Role.SCU, (STORAGE_COMMITMENT,), _COMMITMENT_SCU_TEXT),
     )

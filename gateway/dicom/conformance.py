@@ -15,7 +15,7 @@ from pydicom.datadict import keyword_for_tag
 
 from gateway.dicom.encoding import tag_text
 from gateway.dicom.sop_classes import NON_PATIENT_SOP_CLASSES, STORAGE_SOP_CLASSES, name
-from gateway.dicom.transfer_syntaxes import ACCEPTED, NATIVE, TRANSFER_SYNTAXES
+from gateway.dicom.transfer_syntaxes import ACCEPTED, DECODED, ENCODED, NATIVE, TRANSFER_SYNTAXES
 from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -179,14 +179,26 @@ def _presentation_contexts(_: Product) -> Iterator[str]:
     yield (
         "Of those proposed in a presentation context the first is accepted that this table has, and Implicit VR Little"
         " Endian only where nothing else was proposed. Objects are sent in the transfer syntax they came in; for a"
-        " destination that does not take it, those marked as converted are also proposed in Explicit and Implicit VR"
-        " Little Endian. Nothing is decompressed."
+        " destination that does not take it, those that are converted from are also proposed in Explicit and Implicit"
+        " VR Little Endian, and on a C-GET association converted to any below that was negotiated. Compression is"
+        " lossless always; lossy JPEG is decompressed, in colour to RGB, and Lossy Image Compression stays as it is."
+        " Pixels of other than 8, 16 or 32 bits allocated, floating-point pixels and uncompressed YBR_FULL_422 are not"
+        " compressed."
     )
     yield ""
     rows = (TRANSFER_SYNTAXES[uid] for uid in ACCEPTED)
     yield from _table(
-        ("Transfer syntax", "UID", "Retired", "Converted"),
-        ((row.name, row.uid, "yes" if row.retired else "", "yes" if row.uid in NATIVE else "") for row in rows),
+        ("Transfer syntax", "UID", "Retired", "Converted from", "Converted to"),
+        (
+            (
+                row.name,
+                row.uid,
+                "yes" if row.retired else "",
+                "yes" if row.uid in NATIVE | DECODED else "",
+                "yes" if row.uid in NATIVE or row.uid in ENCODED else "",
+            )
+            for row in rows
+        ),
     )
 
 

@@ -153,6 +153,8 @@ def orthanc(
         "DicomAlwaysAllowEcho": True,
         "DicomAlwaysAllowStore": True,
         "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
+        "DicomAlwaysAllowMove": True,
         "UnknownSopClassAccepted": True,
         "HttpServerEnabled": True,
         "HttpPort": http_port,
