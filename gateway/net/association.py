@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from gateway.model.errors import (
     AssociationAborted,
@@ -129,9 +129,9 @@ class Association:
         """For waiting on several associations at once."""
         return self._connection.fileno()
 
-    def speaks(self) -> bool:
-        """True when there is something to read, or nothing will come any more; looks without waiting."""
-        return self._connection.readable()
+    def holds(self) -> bool:
+        """True when something has come that `fileno` does not show any more."""
+        return self._connection.holds()
 
     def send(self, context_id: int, command: Command, data_set: Iterable[Buffer] | None = None) -> None:
         """Send a message; the data set goes out as it is read, without being copied.
@@ -152,10 +152,13 @@ class Association:
         max_length = self._connection.layer.peer_max_length
         return message_fragments(context_id, encode_command(command), data_set, max_length)
 
-    def send_encoded(self, message: Iterable[list[Buffer]]) -> None:
-        """Send a message that `encoded` has made; raises as `send` does."""
+    def send_encoded(self, message: Iterable[list[Buffer]], meanwhile: Callable[[], None] | None = None) -> None:
+        """Send a message that `encoded` has made; raises as `send` does.
+
+        `meanwhile` is called once, when as much of it is on its way as goes without waiting.
+        """
         self._connection.layer.permit_data()
-        self._send_batches(message)
+        self._send_batches(message, meanwhile)
         self.messages_out += 1
 
     def release(self) -> None:
@@ -187,10 +190,11 @@ class Association:
             self.messages_out += 1
             yield data_set
 
-    def _send_batches(self, batches: Iterable[list[Buffer]]) -> None:
+    def _send_batches(self, batches: Iterable[list[Buffer]], meanwhile: Callable[[], None] | None = None) -> None:
         try:
             for batch in batches:
-                self._connection.send(batch)
+                self._connection.send(batch, meanwhile)
+                meanwhile = None
         except ConnectionLost:
             self._hear_last_word()
             raise

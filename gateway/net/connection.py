@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.model.errors import (
     AssociationAborted,
     ConnectionLost,
-    PeerFault,
     PeerTimeout,
     ProtocolViolation,
     ShuttingDown,
@@ -112,17 +112,14 @@ class Connection:
             self._transport.send([output], self.now() + self.deadlines.progress_s)
             self.bytes_out += len(output)
 
-    def send(self, buffers: list[Buffer]) -> None:
-        """Send PDUs that `UpperLayer.permit_data` allowed, in one write."""
-        self._transport.send(buffers, self.now() + self.deadlines.progress_s)
+    def send(self, buffers: list[Buffer], meanwhile: Callable[[], None] | None = None) -> None:
+        """Send PDUs that `UpperLayer.permit_data` allowed, in one write; `meanwhile` as in `Transport.send`."""
+        self._transport.send(buffers, self.now() + self.deadlines.progress_s, meanwhile)
         self.bytes_out += sum(map(len, buffers))
 
-    def readable(self) -> bool:
-        """True when the transport has something, or an end, to read."""
-        try:
-            return self._transport.readable()
-        except PeerFault:
-            return True
+    def holds(self) -> bool:
+        """True when something has come that the descriptor does not show any more."""
+        return self._transport.holds()
 
     def fileno(self) -> int:
         """The socket's descriptor, for waiting on several."""

@@ -100,7 +100,7 @@ class TlsTransport(Transport):
                 return False
         return True
 
-    def send(self, buffers: Sequence[Buffer], deadline: float) -> None:
+    def send(self, buffers: Sequence[Buffer], deadline: float, meanwhile: Callable[[], None] | None = None) -> None:
         """As without TLS; what goes out together shares records."""
         left = memoryview(b"".join(buffers))
         while left:
@@ -108,7 +108,13 @@ class TlsTransport(Transport):
                 left = left[self._machine.write(left) :]
             except ssl.SSLError as error:
                 raise self._failed(error, deadline) from error
+        if meanwhile is not None:
+            meanwhile()
         self._flush(deadline)
+
+    def holds(self) -> bool:
+        """True where something was read of the socket and not taken, if only half a record."""
+        return bool(self._ahead) or self._incoming.pending > 0
 
     def close(self) -> None:
         """Close at once; the farewell of TLS goes out if the kernel takes it."""

@@ -112,12 +112,16 @@ class Transport:
             raise PeerTimeout(f"{self.address} sent nothing before the deadline")
         return self._sock.fileno() in ready
 
-    def send(self, buffers: Sequence[Buffer], deadline: float) -> None:
+    def send(self, buffers: Sequence[Buffer], deadline: float, meanwhile: Callable[[], None] | None = None) -> None:
         """Write all of `buffers`, together in as few system calls as the kernel allows.
 
-        Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
+        `meanwhile` is called when the kernel has taken as much as it takes at once: what is done in it costs no time
+        while the peer reads. Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
         """
         waiting = [memoryview(buffer) for buffer in buffers]
+        if meanwhile is not None:
+            waiting = self._send_at_once(waiting)
+            meanwhile()
         while waiting:
             self._arm(deadline)
             try:
@@ -125,8 +129,21 @@ class Transport:
             except TimeoutError as error:
                 raise PeerTimeout(f"{self.address} took nothing before the deadline") from error
             except OSError as error:
-                raise ConnectionLost(f"connection to {self.address} ended: {error.strerror or error}") from error
+                raise self._lost(error) from error
             waiting = _unsent(waiting, sent)
+
+    def _send_at_once(self, buffers: list[memoryview]) -> list[memoryview]:
+        """Write what the kernel takes without waiting, and give the rest."""
+        self._sock.settimeout(0)
+        try:
+            return _unsent(buffers, self._sock.sendmsg(buffers))
+        except BlockingIOError:
+            return buffers
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: OSError) -> ConnectionLost:
+        return ConnectionLost(f"connection to {self.address} ended: {error.strerror or error}")
 
     def fileno(self) -> int:
         """The socket's descriptor, for waiting on several."""
@@ -169,6 +186,10 @@ class Transport:
     def close(self) -> None:
         """Close at once."""
         self._sock.close()
+
+    def holds(self) -> bool:
+        """True where something has come that the socket does not show any more: never, without TLS."""
+        return False
 
     def _arm(self, deadline: float) -> None:
         if self._interrupted:

@@ -14,7 +14,7 @@ def first_to_speak(associations: Iterable[Association], timeout_s: float) -> lis
     An association whose events are not all taken may say nothing here and have something all the same.
     """
     associations = list(associations)
-    if spoken := [association for association in associations if association.speaks()]:
+    if spoken := [association for association in associations if association.holds()]:
         return spoken
     poll = select.poll()
     by_descriptor = {association.fileno(): association for association in associations}

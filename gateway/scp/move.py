@@ -162,8 +162,6 @@ class _Mover:
             outcomes = sender.each(retrieval.objects(ids), waiting)
             while (outcome := self._next(outcomes, sender)) is not None:
                 self._note(outcome)
-                if self._operation.done.remaining and self._operation.cancelled:
-                    raise _Cancelled
 
     def _destination_association(self, ids: Sequence[int]) -> RequestedAssociation:
         contexts = propose_in_one(self._moving.retrieval.index.kinds(ids))

@@ -83,6 +83,24 @@ class _Ready:
     message: Iterable[list[Buffer]]
 
 
+class _Ahead:
+    """One of a sequence ahead of its turn; None at the end."""
+
+    def __init__(self, coming: Iterator[_Ready | StoreOutcome]) -> None:
+        self._coming = coming
+        self._next: list[_Ready | StoreOutcome | None] = []
+
+    def look(self) -> None:
+        """Make the next one now."""
+        if not self._next:
+            self._next.append(next(self._coming, None))
+
+    def take(self) -> _Ready | StoreOutcome | None:
+        """The next one."""
+        self.look()
+        return self._next.pop()
+
+
 class StoreSender:
     """Sends objects on those of an association's contexts on which the peer takes them.
 
@@ -117,16 +135,13 @@ class StoreSender:
 
         What has an outcome already is passed on in its place. `waiting` is called before each wait for an answer.
         """
-        coming = map(self._prepare, items)
-        ahead = next(coming, None)
-        while (current := ahead) is not None:
+        ahead = _Ahead(map(self._prepare, items))
+        while (current := ahead.take()) is not None:
             if isinstance(current, StoreOutcome):
-                ahead = next(coming, None)
                 yield current
                 continue
             self.under_way = current.sop_instance_uid
-            self._association.send_encoded(current.message)
-            ahead = next(coming, None)
+            self._association.send_encoded(current.message, ahead.look)
             waiting()
             outcome = self._answer(current)
             self.under_way = None

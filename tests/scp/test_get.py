@@ -52,7 +52,8 @@ def serve(archive: Archive, reencoder: Reencoder, door: MemoryDoor) -> Iterator[
     started: list[DicomScp] = []
 
     def start(*, peers: tuple[Peer, ...] = (), **settings: Any) -> int:
-        retrieval = Retrieval(archive.index, archive.store.as_store, reencoder, **settings)
+        told = {"pending_s": 60.0} | settings  # a slow machine says no more than a fast one
+        retrieval = Retrieval(archive.index, archive.store.as_store, reencoder, **told)
         scp = DicomScp(SETTINGS, door, lambda: peers, (get_class(retrieval),))
         scp.start()
         started.append(scp)

@@ -57,7 +57,8 @@ def serve(archive: Archive, reencoder: Reencoder, door: MemoryDoor) -> Iterator[
 
     def start(port: int | None, response_s: float = 10.0, **settings: Any) -> int:
         peer = Peer(1, "dest", "DEST", host="127.0.0.1" if port else None, port=port)
-        retrieval = Retrieval(archive.index, archive.store.as_store, reencoder, **settings)
+        told = {"pending_s": 60.0} | settings  # a slow machine says no more than a fast one
+        retrieval = Retrieval(archive.index, archive.store.as_store, reencoder, **told)
         moving = Moving(retrieval, lambda: (peer,), connect, frozenset({"GATEWAY"}), Places(), response_s)
         scp = DicomScp(SETTINGS, door, lambda: (), (move_class(moving),))
         scp.start()

@@ -1,0 +1,126 @@
+"""C-MOVE and C-GET with programs that we did not write, as clients of this node and as servers to it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom import Dataset
+from pynetdicom import AE
+
+from benchmarks.objects import TINY_16, write_study
+from tests.interop.peers import Node, OrthancPeer, gateway_node, orthanc, program, storescp, storescu
+from tests.interop.raw_scu import FileObject, read_file, sink
+from tests.interop.test_bytes import real_files, send
+
+pytestmark = pytest.mark.interop
+
+COUNT = 12
+MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> tuple[str, Path]:
+    """A small study on disk, and its UID."""
+    folder = tmp_path / "study"
+    write_study(folder, TINY_16, COUNT)
+    return str(pydicom.dcmread(next(folder.iterdir())).StudyInstanceUID), folder
+
+
+def data_sets(files: Sequence[Path]) -> dict[str, bytes]:
+    return {item.sop_instance_uid: item.data_set for item in map(read_file, files)}
+
+
+def test_every_valid_file_is_moved_byte_for_byte(node: Node, shared_data: Path) -> None:
+    files = real_files(shared_data / "dicom" / "valid")
+    newest: dict[str, FileObject] = {item.sop_instance_uid: item for item in files}
+    send(node, list(newest.values()))
+    studies = {row["study_instance_uid"] for row in node.json("studies", "list", "--limit", "1000")} - {""}
+    with sink(sorted({item.transfer_syntax_uid for item in files})) as target:
+        node.cli("peers", "add", "sink", f"SINK@127.0.0.1:{target.port}")
+        ae = AE("ASKER")
+        ae.add_requested_context(MOVE)
+        assoc = ae.associate("127.0.0.1", node.dicom_port, ae_title=node.ae_title)
+        for uid in studies:
+            identifier = Dataset()
+            identifier.QueryRetrieveLevel, identifier.StudyInstanceUID = "STUDY", uid
+            statuses = [status.Status for status, _ in assoc.send_c_move(identifier, "SINK", MOVE)]
+            assert statuses[-1] == 0x0000, uid
+        assoc.release()
+        without_study = {uid for uid, item in newest.items() if not _study_of(item)}
+        for uid in newest.keys() - without_study:
+            assert target.received[uid] == [(newest[uid].transfer_syntax_uid, newest[uid].data_set)], uid
+
+
+def _study_of(item: FileObject) -> str:
+    return str(pydicom.dcmread(item.path, stop_before_pixels=True, force=True).get("StudyInstanceUID") or "")
+
+
+@pytest.mark.parametrize("client", ["getscu", "movescu"])
+def test_dcmtk_gets_what_it_asks_for(node: Node, tmp_path: Path, study: tuple[str, Path], client: str) -> None:
+    uid, folder = study
+    storescu(node.dicom_port, node.ae_title, [folder])
+    out = tmp_path / "out"
+    with storescp(out) as target:
+        node.cli("peers", "add", "storescp", target.address)
+        to = ("-aem", target.ae_title) if client == "movescu" else ("-B", "-od", str(out))
+        keys = ("-k", "0008,0052=STUDY", "-k", f"0020,000D={uid}")
+        line = [program(client), "-S", "-aec", node.ae_title, *to, *keys, "127.0.0.1", str(node.dicom_port)]
+        subprocess.run(line, check=True, capture_output=True, timeout=60)
+    assert data_sets(list(out.iterdir())) == data_sets(list(folder.iterdir()))
+
+
+@pytest.fixture
+def archive(node: Node, tmp_path: Path, study: tuple[str, Path]) -> Iterator[OrthancPeer]:
+    """Orthanc with the study; it knows this node, and this node knows it."""
+    with orthanc(tmp_path / "orthanc", peers={node.ae_title: (node.ae_title, node.dicom_port)}) as peer:
+        storescu(peer.port, peer.ae_title, [study[1]])
+        node.cli("peers", "add", "archive", peer.address)
+        yield peer
+
+
+@pytest.mark.parametrize("how", ["--get", "--move"])
+def test_this_node_retrieves_from_orthanc(
+    node: Node, archive: OrthancPeer, tmp_path: Path, study: tuple[str, Path], how: str
+) -> None:
+    uid, folder = study
+    done = node.cli("retrieve", "archive", uid, how)
+    assert done.stdout == f"archive sent {COUNT} instances\n"
+    node.cli("studies", "export", uid, str(tmp_path / "exported"))
+    exported = [path for path in (tmp_path / "exported").rglob("*") if path.is_file()]
+    assert data_sets(exported) == data_sets(list(folder.iterdir()))
+
+
+def test_one_series_and_what_is_not_there(node: Node, archive: OrthancPeer, study: tuple[str, Path]) -> None:
+    uid, folder = study
+    series = str(pydicom.dcmread(next(folder.iterdir())).SeriesInstanceUID)
+    assert node.cli("retrieve", "archive", uid, "--series", series).stdout == f"archive sent {COUNT} instances\n"
+    missing = node.cli("retrieve", "archive", uid, "--series", "1.2.3", check=False)
+    assert "archive" in missing.stderr
+    wrong = node.cli("retrieve", "archive", "no uid", check=False)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    elsewhere = node.cli("retrieve", "archive", uid, "--move-to", "nobody", check=False)
+    assert elsewhere.returncode == 2
+
+
+def test_one_node_retrieves_from_another(node: Node, tmp_path: Path, study: tuple[str, Path]) -> None:
+    uid, folder = study
+    with gateway_node(tmp_path / "other", GATEWAY_DICOM__AE_TITLE="OTHER") as other:
+        storescu(other.dicom_port, other.ae_title, [folder])
+        node.cli("peers", "add", "other", f"OTHER@127.0.0.1:{other.dicom_port}")
+        assert node.json("retrieve", "other", uid) == {
+            "completed": COUNT,
+            "warning": 0,
+            "failed": 0,
+            "taken": COUNT,
+            "refused": 0,
+            "failed_uids": [],
+            "trouble": "",
+        }
+        refused = node.cli("retrieve", "other", uid, "--move", check=False)
+        assert refused.returncode == 1
+        assert "it does not know the destination" in refused.stderr
+        assert "the destination is no peer of this node" in refused.stderr
