@@ -24,7 +24,7 @@ from gateway.db.engine import Database
 from tests.interop.peers import Node, free_port, gateway_node, orthanc, program, running, storescu
 
 STUDIES = 10_000
-LARGE = Shape(20_000, 2, 25)
+SMALL, LARGE = Shape(STUDIES, 1, 1), Shape(20_000, 2, 25)
 # Matches: 1, 111 (P99, P990 to P999, P9900 to P9999), 11, and every study of 2026.
 QUERIES: Mapping[str, tuple[str, ...]] = {
     "one Patient ID": ("PatientID=PID777",),
@@ -40,14 +40,13 @@ def rows(repeats: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
         base = Path(folder)
         _write_studies(base / "studies")
-        node = stack.enter_context(gateway_node(base / "gateway"))
         peer = stack.enter_context(orthanc(base / "orthanc"))
-        for port, title in ((node.dicom_port, node.ae_title), (peer.port, peer.ae_title)):
-            storescu(port, title, [base / "studies"])
+        storescu(peer.port, peer.ae_title, [base / "studies"])
+        node = stack.enter_context(_filled_node(base / "gateway", SMALL))
         ceiling, floor = _canned(stack, base, STUDIES), _canned(stack, base, 0)
         at_once = _least(repeats, floor)
         yield Row("findscu alone: start, association, release", "/s", 1 / at_once, "", None)
-        large = stack.enter_context(_large_node(base / "large"))
+        large = stack.enter_context(_filled_node(base / "large", LARGE))
         per_instance = (base / "large" / "gateway.db").stat().st_size / LARGE.instances
         yield Row(f"index of {LARGE.instances:,} instances on disk", "bytes each", per_instance, "", None)
         for name, keys in QUERIES.items():
@@ -110,12 +109,12 @@ def _write_studies(folder: Path) -> None:
 
 
 @contextmanager
-def _large_node(home: Path) -> Iterator[Node]:
-    """A node whose index was filled before it started."""
+def _filled_node(home: Path, shape: Shape) -> Iterator[Node]:
+    """A node whose index was filled before it started, with the values that the objects of the peer have."""
     node = Node(home)
     node.cli("init")
     database = Database.open(f"sqlite:///{home / 'gateway.db'}")
-    fill(database, LARGE)
+    fill(database, shape)
     database.close()
     with gateway_node(home) as node:
         yield node

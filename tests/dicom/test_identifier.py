@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.dicom.encoding import EXPLICIT, EXPLICIT_BE, IMPLICIT, ITEM, UNDEFINED, Encoding
 from gateway.dicom.identifier import check_levels, parse_identifier, retrieve_selection
@@ -10,7 +14,7 @@ from gateway.dicom.information_models import INFORMATION_MODELS, PATIENT_ROOT_FI
 from gateway.dicom.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.model.errors import BadIdentifier
 from gateway.model.query import Identifier, Key, Level, Selection
-from tests.dicom.building import element
+from tests.dicom.building import ENCODINGS, element
 
 PATIENT_ROOT, STUDY_ROOT = INFORMATION_MODELS[PATIENT_ROOT_FIND], INFORMATION_MODELS[STUDY_ROOT_FIND]
 PATIENT_STUDY_ONLY = INFORMATION_MODELS["1.2.840.10008.5.1.4.1.2.3.1"]
@@ -137,3 +141,10 @@ def test_a_retrieval_without_its_key_is_refused(keys: tuple[bytes, ...], offendi
     with pytest.raises(BadIdentifier) as caught:
         retrieve_selection(parsed(level("PATIENT"), *keys), PATIENT_ROOT, relational=False)
     assert (caught.value.status, caught.value.offending) == (0xA900, (offending,))
+
+
+@given(st.binary(max_size=200), st.sampled_from([EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG]))
+def test_whatever_comes_is_an_identifier_or_refused(data: bytes, syntax: str) -> None:
+    for begin in (b"", level("STUDY", ENCODINGS[syntax])):
+        with suppress(BadIdentifier):
+            parse_identifier(begin + data, syntax)

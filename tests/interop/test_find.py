@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
@@ -71,6 +75,13 @@ def found_studies(node: Node, *, extended: bytes = b"", **keys: Any) -> str:
     keys = {"StudyInstanceUID": ""} | keys
     uids = [answer.StudyInstanceUID for answer in answers(node, "STUDY", extended=extended, **keys)]
     return "".join(sorted(uid.removeprefix(f"{ROOT}.") for uid in uids))
+
+
+def texts(dataset: Dataset, keyword: str) -> list[str]:
+    """Without padding, which pydicom leaves at the end of inner values, and without leading zeros of numbers."""
+    value = dataset.get(keyword)
+    several = value if isinstance(value, MultiValue) else [] if value in (None, "") else [value]
+    return [str(int(one)) if isinstance(one, int) else str(one).strip() for one in several]
 
 
 MATCHING: Sequence[tuple[dict[str, Any], str]] = (
@@ -319,6 +330,30 @@ def test_no_more_is_granted_than_was_proposed(node: Node) -> None:
     association = associated(node, STUDY)
     assert not association.acceptor.sop_class_extended
     association.release()
+
+
+def test_real_objects_answer_what_pydicom_reads(shared_data: Path, tmp_path: Path) -> None:
+    """Attributes of images, some of the index and some of headers alone; one file for each SOP Instance UID."""
+    files = sorted((shared_data / "dicom" / "valid").glob("*/*"))
+    real_files = [file for file in files if file.stat().st_size < 50_000]  # enough of every maker
+    read = {file: dcmread(file, stop_before_pixels=True) for file in real_files}
+    times = Counter(dataset.get("SOPInstanceUID") for dataset in read.values())
+    keywords = ("SOPClassUID", "InstanceNumber", "Rows", "ImageType", "Manufacturer", "PhotometricInterpretation")
+    with gateway_node(tmp_path / "node") as node:
+        node.cli("import", *map(str, real_files))
+        keys: dict[str, Any] = dict.fromkeys(keywords)
+        found = {
+            answer.SOPInstanceUID: answer
+            for answer in answers(node, "IMAGE", extended=RELATIONAL, SOPInstanceUID="", **keys)
+        }
+    named = ("StudyInstanceUID", "SeriesInstanceUID")
+    known = [file for file, dataset in read.items() if all(dataset.get(name) for name in named)]
+    compared = [file for file in known if times[read[file].SOPInstanceUID] == 1]
+    assert len(compared) > 30
+    for file in compared:
+        answer = found[read[file].SOPInstanceUID]
+        for keyword in keywords:
+            assert texts(answer, keyword) == texts(read[file], keyword), (file.name, keyword)
 
 
 def test_dcmtk_reads_the_answers(node: Node) -> None:
