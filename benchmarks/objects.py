@@ -1,13 +1,24 @@
-"""DICOM files to send: the same bytes for every receiver, new UIDs in every call."""
+"""DICOM files to send: one series in each call, with new UIDs."""
 
 from __future__ import annotations
 
+import io
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    generate_uid,
+)
+
+_RANDOM = random.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -18,25 +29,51 @@ class Shape:
     sop_class_uid: str
     modality: str
     matrix: int
+    frames: int = 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of the pixels."""
+        return 2 * self.matrix**2 * self.frames
 
 
 MR_256 = Shape("MR 256²", MRImageStorage, "MR", 256)
 CT_512 = Shape("CT 512²", CTImageStorage, "CT", 512)
 TINY_16 = Shape("MR 16²", MRImageStorage, "MR", 16)
+HUGE = Shape("512 MB multi-frame", MultiFrameGrayscaleWordSecondaryCaptureImageStorage, "OT", 512, frames=1024)
 
 
-def write_study(folder: Path, shape: Shape, count: int, *, seed: int = 0) -> None:
-    """Write one series of `count` instances into `folder`."""
+def write_study(folder: Path, shape: Shape, number: int, *, seed: int = 0) -> None:
+    """Write one series of `number` instances into `folder`: one is encoded, the others are made of its bytes."""
     folder.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 4096, (shape.matrix, shape.matrix), np.uint16)
+    pixels = np.random.default_rng(seed).integers(0, 4096, shape.size // 2, np.uint16)
+    uid = _new_uid()
+    head = _head(shape, uid)
+    for each in range(1, number + 1):
+        with (folder / f"{each:06}.dcm").open("wb") as file:
+            file.write(head.replace(uid, _new_uid()).replace(_instance_number(1), _instance_number(each)))
+            file.write(np.roll(pixels, each).tobytes())
+
+
+def _new_uid() -> bytes:
+    """A UID of always the same length, so that it can be put in another one's place."""
+    return f"2.25.{_RANDOM.randrange(10**37, 10**38)}".encode()
+
+
+def _instance_number(number: int) -> bytes:
+    """The element."""
+    return b"\x20\x00\x13\x00IS\x08\x00" + f"{number:08}".encode()
+
+
+def _head(shape: Shape, uid: bytes) -> bytes:
+    """A file up to its pixels."""
     dataset = _dataset(shape)
-    for number in range(1, count + 1):
-        dataset.SOPInstanceUID = generate_uid()
-        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        dataset.InstanceNumber = number
-        dataset.PixelData = np.roll(pixels, number).tobytes()
-        dataset.save_as(folder / f"{number:06}.dcm", enforce_file_format=True)
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(uid.decode())
+    dataset.InstanceNumber = f"{1:08}"
+    dataset.PixelData = bytes(shape.size)
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()[: -shape.size]
 
 
 def _dataset(shape: Shape) -> Dataset:
@@ -56,6 +93,8 @@ def _dataset(shape: Shape) -> Dataset:
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.Rows = dataset.Columns = shape.matrix
     dataset.BitsAllocated = dataset.BitsStored = 16
+    if shape.frames > 1:
+        dataset.NumberOfFrames = shape.frames
     dataset.HighBit, dataset.PixelRepresentation = 15, 0
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = UID(shape.sop_class_uid)

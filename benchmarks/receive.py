@@ -1,89 +1,117 @@
-"""Receiving: one association of DCMTK's storescu into this node, DCMTK's storescp and Orthanc.
+"""Receiving: DCMTK's storescu into this node, DCMTK's storescp and Orthanc.
 
 Ours answers Success only after digest, fsync and index commit; Orthanc runs with `SyncStorageArea`; storescp keeps no
-index and does not sync. Every run sends new SOP Instance UIDs; `floor` is the unavoidable work on the same disk
-without a network.
+index and does not sync.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import sqlite3
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.objects import CT_512, MR_256, TINY_16, Shape, write_study
+from benchmarks.floor import floor
+from benchmarks.node_figures import peak_growth
+from benchmarks.objects import CT_512, HUGE, MR_256, TINY_16, Shape
 from benchmarks.rows import Row, medians
-from tests.interop.peers import gateway_node, orthanc, storescp, storescu
+from benchmarks.sending import Studies, rate, rate_one_association_each
+from tests.interop.peers import gateway_node, orthanc, storescp
 
-CASES = ((MR_256, 1000), (CT_512, 400), (TINY_16, 1000))
+ONE_ASSOCIATION = ((MR_256, 600), (CT_512, 300), (TINY_16, 800))
+AT_ONCE = ((4, 200), (16, 60))
+NAGLE = 60  # at 40 ms each
+ASSOCIATIONS = 500
 
 
 def rows(repeats: int) -> Iterator[Row]:
-    """Rows of one association, instances a second."""
-    for shape, count in CASES:
-        yield from _one_association(shape, count, repeats)
+    """Every way of sending, in instances a second."""
+    for shape, number in ONE_ASSOCIATION:
+        yield from _one_association(shape, number, repeats)
+    yield from _one_huge(repeats)
+    for associations, number in AT_ONCE:
+        yield from _at_once(associations, number, repeats)
+    yield from _default_storescu(repeats)
+    yield from _one_association_each(repeats)
 
 
-def _one_association(shape: Shape, count: int, repeats: int) -> Iterator[Row]:
+def _one_association(shape: Shape, number: int, repeats: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
         base = Path(folder)
+        studies = Studies(base, shape, number)
         node = stack.enter_context(gateway_node(base / "gateway"))
         dcmtk = stack.enter_context(storescp(base / "storescp"))
         peer = stack.enter_context(orthanc(base / "orthanc"))
-
-        def send(port: int, ae_title: str) -> Callable[[], float]:
-            return lambda: count / _send_new(base, shape, count, port, ae_title)
-
         result = medians(
             repeats,
-            ours=send(node.dicom_port, node.ae_title),
-            storescp=send(dcmtk.port, dcmtk.ae_title),
-            orthanc=send(peer.port, peer.ae_title),
-            floor=lambda: count / _floor(base, shape, count),
+            prepare=studies.renew,
+            ours=rate(studies, node),
+            orthanc=rate(studies, peer),
+            floor=lambda: number / floor(base, shape.size, number),
+            storescp=rate(studies, dcmtk),
         )
-    case = f"receive {count} × {shape.name}, one association"
+    case = f"receive {number} × {shape.name}, one association"
     yield Row(case, "instances/s", result["ours"], "Orthanc", result["orthanc"])
-    yield Row(case, "instances/s", result["ours"], "storescp", result["storescp"], "(no index, no fsync)")
     yield Row(case, "instances/s", result["ours"], "floor", result["floor"], "(same disk, no network)")
+    yield Row(case, "instances/s", result["ours"], "storescp", result["storescp"], "(no index, no fsync)")
 
 
-def _send_new(base: Path, shape: Shape, count: int, port: int, ae_title: str) -> float:
-    study = base / "study"
-    write_study(study, shape, count)
-    try:
-        return storescu(port, ae_title, [study])
-    finally:
-        shutil.rmtree(study)
+def _one_huge(repeats: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
+        base = Path(folder)
+        studies = Studies(base, HUGE, 1)
+        node = stack.enter_context(gateway_node(base / "gateway"))
+        dcmtk = stack.enter_context(storescp(base / "storescp"))
+        growth = peak_growth(node)
+        result = medians(repeats, prepare=studies.renew, ours=rate(studies, node), storescp=rate(studies, dcmtk))
+        grown = growth()
+    megabytes = HUGE.size / 1e6
+    note = f"(no fsync; peak memory of ours grew by {grown:.0f} MB)"
+    case = f"receive one {HUGE.name}"
+    yield Row(case, "MB/s", result["ours"] * megabytes, "storescp", result["storescp"] * megabytes, note)
 
 
-def _floor(base: Path, shape: Shape, count: int) -> float:
-    """Digest, write, fdatasync, rename, folder fsync and one commit of one row an instance; nothing else."""
-    folder = base / "floor"
-    folder.mkdir()
-    payload = os.urandom(2 * shape.matrix**2 + 1500)
-    connection = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE instances (name TEXT, digest TEXT)")
-    parent = os.open(folder, os.O_RDONLY)
-    begin = time.perf_counter()
-    for number in range(count):
-        digest = hashlib.sha256(payload).hexdigest()
-        descriptor = os.open(folder / f"{number}.part", os.O_WRONLY | os.O_CREAT, 0o600)
-        os.write(descriptor, payload)
-        os.fdatasync(descriptor)
-        os.close(descriptor)
-        (folder / f"{number}.part").rename(folder / f"{number}")
-        os.fsync(parent)
-        connection.execute("INSERT INTO instances VALUES (?, ?)", (str(number), digest))
-    seconds = time.perf_counter() - begin
-    os.close(parent)
-    connection.close()
-    shutil.rmtree(folder)
-    return seconds
+def _at_once(associations: int, number: int, repeats: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
+        base = Path(folder)
+        studies = Studies(base, MR_256, number, parallel=associations)
+        node = stack.enter_context(gateway_node(base / "gateway"))
+        peer = stack.enter_context(orthanc(base / "orthanc"))
+        result = medians(repeats, prepare=studies.renew, ours=rate(studies, node), orthanc=rate(studies, peer))
+        received = node.json("status")["node"]["received"]
+    note = f"({received['instances'] / received['commits']:.1f} instances a commit, {received['largest']} at most)"
+    case = f"receive {studies.instances} × MR 256², {associations} associations at once"
+    yield Row(case, "instances/s", result["ours"], "Orthanc", result["orthanc"], note)
+
+
+def _default_storescu(repeats: int) -> Iterator[Row]:
+    """DCMTK as Debian builds it, with Nagle's algorithm on: each end may wait 40 ms for the other's acknowledgement."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
+        base = Path(folder)
+        studies = Studies(base, MR_256, NAGLE)
+        node = stack.enter_context(gateway_node(base / "gateway"))
+        peer = stack.enter_context(orthanc(base / "orthanc"))
+        result = medians(
+            repeats,
+            prepare=studies.renew,
+            ours=rate(studies, node, nagle=True),
+            orthanc=rate(studies, peer, nagle=True),
+        )
+    case = f"receive {NAGLE} × MR 256², default storescu (Nagle)"
+    yield Row(case, "instances/s", result["ours"], "Orthanc", result["orthanc"])
+
+
+def _one_association_each(repeats: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
+        base = Path(folder)
+        studies = Studies(base, MR_256, ASSOCIATIONS)
+        node = stack.enter_context(gateway_node(base / "gateway"))
+        dcmtk = stack.enter_context(storescp(base / "storescp"))
+        result = medians(
+            repeats,
+            prepare=studies.renew,
+            ours=rate_one_association_each(studies, node),
+            storescp=rate_one_association_each(studies, dcmtk),
+        )
+    case = f"receive {ASSOCIATIONS} × MR 256², an association each"
+    yield Row(case, "instances/s", result["ours"], "storescp", result["storescp"], "(no index, no fsync)")

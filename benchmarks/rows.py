@@ -14,8 +14,8 @@ class Row:
     case: str
     unit: str
     ours: float
-    peer_name: str
-    peer: float | None
+    peer_name: str = ""
+    peer: float | None = None
     note: str = ""
 
     @property
@@ -26,18 +26,26 @@ class Row:
         return {**asdict(self), "ratio": self.ratio}
 
     def __str__(self) -> str:
-        peer = "" if self.peer is None else f"{self.peer:10,.0f}"
+        peer = "" if self.peer is None else _figure(self.peer)
         ratio = "" if self.ratio is None else f"{self.ratio:6.2f}×"
-        return f"{self.case:44} {self.ours:10,.0f} {peer:>10} {ratio:>7}  {self.unit:12} {self.peer_name} {self.note}"
+        line = f"{self.case:52} {_figure(self.ours):>10} {peer:>10} {ratio:>7}  {self.unit:12} {self.peer_name}"
+        return f"{line} {self.note}".rstrip()
 
 
-def medians(repeats: int, **contestants: Callable[[], float]) -> dict[str, float]:
-    """Run every contestant in turn, `repeats` times, and give the median figure of each."""
+def medians(
+    repeats: int, /, *, prepare: Callable[[], object] = lambda: None, **contestants: Callable[[], float]
+) -> dict[str, float]:
+    """Run every contestant in turn, `repeats` times, each time after `prepare`, and give the median figure of each."""
     figures: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repeats):
+        prepare()
         for name, run in contestants.items():
             figures[name].append(run())
     return {name: statistics.median(values) for name, values in figures.items()}
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}"
 
 
 Case = Callable[[int], Iterator[Row]]

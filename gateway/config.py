@@ -180,6 +180,18 @@ class DicomSettings(Section):
         default=AnswerCharset.ORIGINAL,
         description="character set of answers to queries beyond ASCII: original (that of the object), or utf-8",
     )
+    max_associations: int = Field(
+        default=1000,
+        ge=1,
+        le=10_000,
+        description="associations open at once; one more is rejected as transient. Idle, each holds a thread",
+    )
+    max_associations_per_peer: int = Field(
+        default=32,
+        ge=1,
+        le=10_000,
+        description="of them, those of one peer, or of one address that is no peer's",
+    )
     accept_unknown: bool = Field(
         default=True,
         description="take storage classes that this edition does not know, private ones and those of later editions",

@@ -13,7 +13,6 @@ from gateway.dicom.commitment import STORAGE_COMMITMENT
 from gateway.dicom.conformance import Product, Role, Service, Status, conformance_statement
 from gateway.dicom.sop_classes import VERIFICATION
 from gateway.model.commitment import MOST_REFERENCES
-from gateway.scp.settings import ScpSettings
 
 _STORE_SCP = (
     Status(0x0000, "Success", "the object is on disk and in the index"),
@@ -63,7 +62,7 @@ def text(home: Path) -> str:
         port=settings.dicom.port,
         tls_port=settings.dicom.tls_port if settings.dicom.tls_cert else None,
         max_pdu=settings.dicom.max_pdu,
-        max_associations=ScpSettings().max_associations,
+        max_associations=settings.dicom.max_associations,
         services=_services(),
         settings={row.key: (row.default, row.meaning) for row in rows() if row.key.startswith(("dicom.", "store."))},
     )

@@ -103,6 +103,8 @@ def _dicom(
         access=AccessMode.ANY if dicom.accepts_any else AccessMode.PEERS,
         max_pdu=dicom.max_pdu,
         accept_unknown=dicom.accept_unknown,
+        max_associations=dicom.max_associations,
+        max_associations_per_peer=dicom.max_associations_per_peer,
     )
     identity = IdentityCheck(IdentityMode(dicom.user_identity), lambda name: _find_user(context.database, name))
     registry = AssociationRegistry(max_per_peer=told.max_associations_per_peer, max_in_all=told.max_associations)

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 10.0  # for a backup program that holds the file; our own writers queue on the lock
 CACHE_KIB = 32 * 1024  # of the writing connection: the inner pages of every index of a few million instances
-CHECKPOINT_PAGES = 4000  # 16 MiB of WAL: fewer checkpoints, each of which waits for two syncs
+CHECKPOINT_PAGES = 1000  # the log is then written over from its start, and no longer pays for growing
 READERS_KEPT = 8
 READERS_MOST = 128  # one an association or job thread
 POSTGRES_MOST = 32  # of the 100 connections that a server allows by default; several nodes share them

@@ -72,9 +72,9 @@ KEY_TAGS: frozenset[int] = frozenset(
 
 
 def build_header(
-    values: Mapping[int, bytes], header: bytes, transfer_syntax_uid: str, *, big_endian: bool
+    values: Mapping[int, bytes], header: bytes, transfer_syntax_uid: str, *, big_endian: bool, cut_off: str = ""
 ) -> InstanceHeader:
-    """`values`: tag → encoded value of the keys that the data set has. `header` is kept as it is.
+    """`values`: tag → encoded value of the keys that the data set has. `header` and `cut_off` are kept as they are.
 
     Raises `MalformedData` naming the UID that names nothing, or the SOP UID that is missing. Objects without a study
     or series there are: non-patient objects, and what research software writes. Dates and times lose the points and
@@ -97,7 +97,7 @@ def build_header(
     for field, tag in _UNSIGNED_SHORTS.items():
         value = values.get(tag, b"")
         fields[field] = int.from_bytes(value, "big" if big_endian else "little") if len(value) == 2 else None
-    return InstanceHeader(header=header, header_transfer_syntax_uid=transfer_syntax_uid, **fields)
+    return InstanceHeader(header=header, header_transfer_syntax_uid=transfer_syntax_uid, cut_off=cut_off, **fields)
 
 
 def _uid(value: bytes, field: str, name: str) -> str:

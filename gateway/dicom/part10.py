@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 from gateway.dicom.encoding import EXPLICIT, IMPLICIT, LONG_VRS, SHORT_VRS, UNDEFINED, tag_text
@@ -62,18 +63,27 @@ def file_head(
     Application Entity Title, so that the index can be rebuilt from the files; `source_aet` is the AE that wrote the
     object, where known.
     """
+    before = _version_and_class(sop_class_uid)
+    after = _syntax_and_titles(transfer_syntax_uid, source_aet, calling_aet, called_aet)
+    body = before + _uid(MEDIA_STORAGE_SOP_INSTANCE_UID, sop_instance_uid) + after
+    return bytes(PREAMBLE) + PREFIX + _element(0x00020000, b"UL", len(body).to_bytes(4, "little")) + body
+
+
+@lru_cache(maxsize=256)
+def _version_and_class(sop_class_uid: str) -> bytes:
+    return _element(0x00020001, b"OB", b"\0\1") + _uid(MEDIA_STORAGE_SOP_CLASS_UID, sop_class_uid)
+
+
+@lru_cache(maxsize=256)
+def _syntax_and_titles(transfer_syntax_uid: str, source_aet: str, calling_aet: str, called_aet: str) -> bytes:
+    """What follows the SOP Instance UID: the same for all objects of an association."""
     elements = [
-        _element(0x00020001, b"OB", b"\0\1"),
-        _uid(MEDIA_STORAGE_SOP_CLASS_UID, sop_class_uid),
-        _uid(MEDIA_STORAGE_SOP_INSTANCE_UID, sop_instance_uid),
         _uid(TRANSFER_SYNTAX_UID, transfer_syntax_uid),
         _uid(0x00020012, IMPLEMENTATION_CLASS_UID),
         _text(0x00020013, b"SH", IMPLEMENTATION_VERSION_NAME),
     ]
     titles = ((SOURCE_AE_TITLE, source_aet), (SENDING_AE_TITLE, calling_aet), (RECEIVING_AE_TITLE, called_aet))
-    elements += [_text(tag, b"AE", title) for tag, title in titles if title]
-    body = b"".join(elements)
-    return bytes(PREAMBLE) + PREFIX + _element(0x00020000, b"UL", len(body).to_bytes(4, "little")) + body
+    return b"".join((*elements, *(_text(tag, b"AE", title) for tag, title in titles if title)))
 
 
 def read_head(file: bytes | memoryview | BinaryIO) -> FileHead:

@@ -12,7 +12,6 @@ Taken as they are, because real senders write them: odd lengths, group lengths, 
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 from gateway.dicom.encoding import (
     IMPLICIT,
@@ -114,7 +113,7 @@ class HeaderScanner:
         """The data set is over; where it ends within an element, the header's `cut_off` says which."""
         if self._inflater is not None:
             self._inflater.finish()
-        return replace(self._header(), cut_off=self._cut_off())
+        return self._header(self._cut_off())
 
     def _cut_off(self) -> str:
         if self._passing or self._depth:
@@ -131,9 +130,10 @@ class HeaderScanner:
         end = self._base + len(self._buffer)
         return f"{self._where(head, at)}: the data set ends at offset {end}, within this element"
 
-    def _header(self) -> InstanceHeader:
+    def _header(self, cut_off: str = "") -> InstanceHeader:
         header = b"".join(self._kept)
-        return build_header(self._found, header, self._syntax_uid, big_endian=self._declared.big_endian)
+        big_endian = self._declared.big_endian
+        return build_header(self._found, header, self._syntax_uid, big_endian=big_endian, cut_off=cut_off)
 
     def _where(self, head: Head, at: int) -> str:
         return f"{tag_text(head.tag)} at offset {self._base + at}"

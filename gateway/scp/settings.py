@@ -21,8 +21,8 @@ class ScpSettings:
 
     `max_pdu` is announced to peers as the longest PDV list that is taken, in bytes; 0 announces no bound, and costs
     no memory either. `accept_unknown`: storage classes that no table here has are taken too. Every association may
-    hold a thread and a receive buffer of 256 KiB, which is what `max_associations` bounds; one peer (one address, where
-    it is not in the peers table) may not use them all up.
+    hold a thread and a receive buffer of 256 KiB, of which an idle one has touched little; that is what
+    `max_associations` bounds. One peer (one address, where it is not in the peers table) may not use them all up.
     """
 
     ae_title: str = "GATEWAY"
@@ -32,7 +32,7 @@ class ScpSettings:
     access: AccessMode = AccessMode.PEERS
     max_pdu: int = 1 << 17
     accept_unknown: bool = True
-    max_associations: int = 100
+    max_associations: int = 1000
     max_associations_per_peer: int = 32
     deadlines: Deadlines = field(default_factory=Deadlines)
 

@@ -48,6 +48,7 @@ class FilesystemStore:
         self._root = root
         self._reserve = reserve
         self._temporary = root / _TEMPORARY
+        self._root_name, self._temporary_name = f"{root}", f"{self._temporary}"  # every object needs them as text
         try:
             root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             for name in (*_FOLDERS, _TEMPORARY):
@@ -80,7 +81,7 @@ class FilesystemStore:
                 size = file.tell()
                 os.utime(file.fileno())  # it comes into the store now; the sweep spares what is young
                 os.fdatasync(file.fileno())
-            return StoredObject(self._move_in(path, digest.hexdigest()), digest.hexdigest(), size, 0)
+            return StoredObject(self._move_in(str(path), digest.hexdigest()), digest.hexdigest(), size, 0)
         except OSError as error:
             raise _fault(error, "adopting a file") from error
 
@@ -123,10 +124,10 @@ class FilesystemStore:
             raise _fault(error, key) from error
 
     def copy_in(self, key: str, source: Path) -> None:
-        target = self._path(key)
+        self._require_key(key)
         self._require_space()
         try:
-            self._place(self._copy_to_temporary(source), target)
+            self._place(self._copy_to_temporary(source), key)
         except OSError as error:
             raise _fault(error, key) from error
 
@@ -142,7 +143,7 @@ class FilesystemStore:
 
     def free_space(self) -> int:
         try:
-            state = os.statvfs(self._root)
+            state = os.statvfs(self._root_name)
         except OSError as error:
             raise _fault(error, f"store folder {self._root}") from error
         return max(0, state.f_bavail * state.f_frsize - self._reserve)
@@ -153,45 +154,49 @@ class FilesystemStore:
         if self.free_space() == 0:
             raise OutOfSpace(f"less than {self._reserve} bytes (store.reserve) are free in the store")
 
-    def _new_temporary(self) -> Path:
-        return self._temporary / secrets.token_hex(_NONCE_BYTES)
+    def _new_temporary(self) -> str:
+        return f"{self._temporary_name}/{secrets.token_hex(_NONCE_BYTES)}"
 
-    def _move_in(self, path: Path, digest: str) -> str:
+    def _move_in(self, path: str, digest: str) -> str:
         """Give a synced file its key, durably; from another device it is copied first."""
         key = f"{digest[:2]}/{digest}-{secrets.token_hex(_NONCE_BYTES)}"
         try:
-            self._place(path, self._root / key)
+            self._place(path, key)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            self._place(self._copy_to_temporary(path), self._root / key)
-            path.unlink()
+            self._place(self._copy_to_temporary(path), key)
+            os.unlink(path)  # noqa: PTH108
         return key
 
-    def _place(self, path: Path, target: Path) -> None:
-        path.rename(target)
+    def _place(self, path: str, key: str) -> None:
+        target = f"{self._root_name}/{key}"
+        os.rename(path, target)  # noqa: PTH104 - a Path takes longer to make than the kernel to rename
         try:
-            _sync_folder(target.parent)
+            _sync_folder(target[: target.rindex("/")])
         except OSError:
-            target.rename(path)
+            os.rename(target, path)  # noqa: PTH104
             raise
 
-    def _copy_to_temporary(self, source: Path) -> Path:
+    def _copy_to_temporary(self, source: str | Path) -> str:
         path = self._new_temporary()
         try:
-            with source.open("rb") as reader, os.fdopen(os.open(path, _CREATE, _FILE_MODE), "wb") as writer:
+            with Path(source).open("rb") as reader, os.fdopen(os.open(path, _CREATE, _FILE_MODE), "wb") as writer:
                 shutil.copyfileobj(reader, writer, BUFFER)
                 writer.flush()
                 os.fdatasync(writer.fileno())
         except OSError:
-            path.unlink(missing_ok=True)
+            Path(path).unlink(missing_ok=True)
             raise
         return path
 
     def _path(self, key: str) -> Path:
+        self._require_key(key)
+        return self._root / key
+
+    def _require_key(self, key: str) -> None:
         if _KEY.fullmatch(key) is None:
             raise StoreFault(f"{key[:100]!r} is not a key of this store")
-        return self._root / key
 
 
 class _IncomingFile:
@@ -204,7 +209,7 @@ class _IncomingFile:
         self._hash = hashlib.sha256(salt)
         self._written = 0
         self._started = 0  # up to here the kernel was told to move the bytes to the disk
-        self._path: Path | None = None
+        self._path = ""
         self._descriptor = -1
         self._ended = False
 
@@ -244,8 +249,8 @@ class _IncomingFile:
         self._buffer = bytearray()
         with contextlib.suppress(OSError):  # what stays behind is swept; the first error is the one to report
             self._close()
-            if self._path is not None:
-                self._path.unlink(missing_ok=True)
+            if self._path:
+                Path(self._path).unlink(missing_ok=True)
 
     def _guarded(self, data: bytes | bytearray | memoryview = b"") -> None:
         """Write what has come; nothing stays behind when that fails."""
@@ -263,9 +268,9 @@ class _IncomingFile:
             self.discard()
             raise _fault(error, "writing an object") from error
 
-    def _drain(self, data: bytes | bytearray | memoryview = b"") -> Path:
+    def _drain(self, data: bytes | bytearray | memoryview = b"") -> str:
         """Write the buffer and `data` to the temporary file and give that file's path."""
-        if self._path is None:
+        if not self._path:
             path = self._store._new_temporary()
             self._descriptor = os.open(path, _CREATE, _FILE_MODE)
             self._path = path
@@ -327,7 +332,7 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str | Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

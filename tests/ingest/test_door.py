@@ -245,7 +245,7 @@ class Crash(BaseException):
     [
         (os, "write"),
         (os, "fdatasync"),
-        (Path, "rename"),
+        (os, "rename"),
         (os, "fsync"),
         (Database, "write"),
         (FilesystemStore, "delete"),

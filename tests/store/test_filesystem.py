@@ -60,7 +60,7 @@ def test_each_step_is_durable_before_the_next(store: FilesystemStore, monkeypatc
     monkeypatch.setattr(os, "write", noting("write", os.write))
     monkeypatch.setattr(os, "fdatasync", noting("sync data", os.fdatasync))
     monkeypatch.setattr(os, "fsync", noting("sync folder", os.fsync))
-    monkeypatch.setattr(Path, "rename", noting("rename", Path.rename))
+    monkeypatch.setattr(os, "rename", noting("rename", os.rename))
     put(store, b"another")
     assert steps == ["write", "sync data", "rename", "sync folder"]
 
