@@ -65,10 +65,10 @@ def rows(repeats: int) -> Iterator[Row]:
 
 
 def _sending(port: int, config: str, body: Sequence[bytes]) -> Callable[[], float]:
-    return lambda: _send(port, config, body)
+    return lambda: send_scan(port, config, body)
 
 
-def _send(port: int, config: str, body: Sequence[bytes]) -> float:
+def send_scan(port: int, config: str, body: Sequence[bytes]) -> float:
     """Seconds from connecting to the end of the server's answer."""
     payload = b"".join((encode(ConfigFile(config)), *body))
     begin = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -38,6 +39,7 @@ def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
     pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    _allow_descriptors()
     node.start()
     with suppress(OSError):  # standard output may be a file on a full disk, or a pipe that nobody reads
         announce(ready_line(node))
@@ -48,6 +50,12 @@ def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
     watchdog.start()
     node.drain(DRAIN_S)
     return 0
+
+
+def _allow_descriptors() -> None:
+    """As many as the administrator permits: the usual first limit of 1,024 protects programs that use `select`."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def ready_line(node: Node) -> str:

@@ -43,6 +43,8 @@ from gateway.wire.pdu import (
 # Holds a few PDUs of the usual sizes, so that one system call takes what the kernel has; small enough to stay in a
 # processor's cache while it is digested and written.
 RECEIVE_BUFFER_SIZE = 1 << 18
+# Until more than this comes at once, this is enough: a thousand associations that send nothing large hold 16 MB.
+FIRST_BUFFER_SIZE = 1 << 14
 
 _ABORTS = frozenset({Send.ABORT_AS_USER, Send.ABORT_AS_PROVIDER})
 # RFC 8446 5.1: what a TLS client says first. No PDU has this type.
@@ -130,7 +132,8 @@ class UpperLayer:
         self.violation = ""
         self._own_max_length = 0
         self._request: AssociateRq | None = None
-        self._buffer = memoryview(bytearray(buffer_size))
+        self._buffer_size = buffer_size
+        self._buffer = memoryview(bytearray(min(buffer_size, FIRST_BUFFER_SIZE)))
         self._start = 0
         self._end = 0
         # Functions, not bound methods: those would tie the machine and its buffer to the garbage collector.
@@ -148,7 +151,11 @@ class UpperLayer:
     def receive_buffer(self) -> memoryview:
         """Where to read the peer's next bytes into. Ends the validity of fragments given out before."""
         left = self._end - self._start
-        if self._start:
+        if self._end == len(self._buffer) < self._buffer_size:
+            larger = memoryview(bytearray(self._buffer_size))
+            larger[:left] = self._buffer[self._start : self._end]
+            self._buffer, self._start, self._end = larger, 0, left
+        elif self._start:
             self._buffer[:left] = bytes(self._buffer[self._start : self._end])
             self._start, self._end = 0, left
         if left == len(self._buffer):
