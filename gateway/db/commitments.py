@@ -14,20 +14,21 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, Text, cast, delete, exists, func, literal, select, update
 
 from gateway.db import clock, jobs
 from gateway.db.batches import batches
 from gateway.db.maintenance import Reference as StoreReference
 from gateway.db.tables import commitments, instances
+from gateway.db.tables import jobs as jobs_table
 from gateway.db.upsert import insert
 from gateway.model.commitment import Commitment, CommitmentRequest, CommitmentState, Reference, Requester
 from gateway.model.errors import LimitExceeded, NotFoundError
-from gateway.model.work import JobKind
+from gateway.model.work import JobKind, JobState
 
 # Each open one may hold a few megabytes and reads gigabytes: a peer that asks on and on is told to wait.
 MOST_OPEN = 1000
-_OPEN = (CommitmentState.REQUESTED, CommitmentState.JUDGED)
+_UNDER_WAY = (JobState.READY, JobState.LEASED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ _MOMENTS = ("requested_at", "reported_at")
 _SUMMARY = tuple(field.name for field in fields(Summary))
 
 
-def job_key(commitment_id: int) -> str:
+def job_key(commitment_id: int | str) -> str:
     """The key of the job that looks into it and reports."""
     return f"commitment:{commitment_id}"
 
@@ -137,10 +138,11 @@ def summaries(conn: Connection, *, commitment_id: int | None = None, limit: int 
 
 
 def prune(conn: Connection, older_than_s: float) -> int:
-    """Delete what was reported longer ago than this, and return how many."""
+    """Delete what was asked for longer ago than this and whose job is no longer kept, and return how many."""
     horizon = clock.now(conn) - round(older_than_s * jobs.SECOND)
-    ended = commitments.c.state == CommitmentState.REPORTED
-    return conn.execute(delete(commitments).where(ended, commitments.c.reported_at < horizon)).rowcount
+    key = literal(job_key("")) + cast(commitments.c.id, Text)
+    kept = exists().where(jobs_table.c.kind == JobKind.COMMIT, jobs_table.c.key == key)
+    return conn.execute(delete(commitments).where(commitments.c.requested_at < horizon, ~kept)).rowcount
 
 
 def stored(conn: Connection, references: Iterable[Reference]) -> Mapping[str, Stored]:
@@ -163,7 +165,8 @@ def stored(conn: Connection, references: Iterable[Reference]) -> Mapping[str, St
 
 
 def _require_room(conn: Connection) -> None:
-    count = select(func.count()).select_from(commitments).where(commitments.c.state.in_(_OPEN))
+    of_kind = (jobs_table.c.kind == JobKind.COMMIT, jobs_table.c.state.in_(_UNDER_WAY))
+    count = select(func.count()).select_from(jobs_table).where(*of_kind)
     if conn.execute(count).scalar_one() >= MOST_OPEN:
         raise LimitExceeded(f"{MOST_OPEN} requests for commitment are open already")
 

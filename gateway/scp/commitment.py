@@ -78,6 +78,11 @@ class ReportDesk:
                 del self._open[key]
             self._open[context.source.calling_aet, transaction_uid] = context, context_id
 
+    def forget(self, calling_aet: str, transaction_uid: str) -> None:
+        """The request was not taken: there will be no report."""
+        with self._lock:
+            self._open.pop((calling_aet, transaction_uid), None)
+
     def report(self, calling_aet: str, report: CommitmentReport) -> int | None:
         """From another thread: the requester's answer to a report, or None where it could not be had here."""
         with self._lock:
@@ -134,7 +139,11 @@ class Commitment:
         source = context.source
         # Before it is recorded: the job may have its answer at once, and finds no other way to this association.
         self.desk.asked(context, context_id, asked.transaction_uid)
-        self.record(Requester(source.calling_aet, source.called_aet, source.address, source.peer_id), asked)
+        try:
+            self.record(Requester(source.calling_aet, source.called_aet, source.address, source.peer_id), asked)
+        except BaseException:
+            self.desk.forget(source.calling_aet, asked.transaction_uid)
+            raise
         context.log.info("commitment.requested", transaction=asked.transaction_uid, objects=len(asked.references))
 
     def _report(self, context: ServiceContext, context_id: int, data: bytes) -> None:

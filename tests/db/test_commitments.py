@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection
 
 from gateway.db import commitments, jobs
 from gateway.db.engine import Database
@@ -62,10 +63,18 @@ def test_the_number_of_open_requests_is_bounded(database: Database, monkeypatch:
     assert request(database, ONE, uid="1.2.1") == first, "what is known is no new one"
 
 
-def test_what_was_reported_long_ago_goes(database: Database) -> None:
+def test_what_was_given_up_counts_no_more_and_goes_with_its_job(database: Database) -> None:
     number = request(database, ONE)
-    database.write(lambda conn: commitments.reported(conn, number))
     request(database, ONE, uid="1.2.9")
+
+    def give_up(conn: Connection) -> None:
+        job = jobs.find(conn, JobKind.COMMIT, commitments.job_key(number))
+        assert job is not None
+        jobs.cancel(conn, job.id)
+        assert commitments.prune(conn, -1) == 0, "as long as the job is kept"
+        jobs.prune(conn, -1)
+
+    database.write(give_up)
     assert database.write(lambda conn: commitments.prune(conn, -1)) == 1
     with database.read() as conn:
         assert [summary.transaction_uid for summary in commitments.summaries(conn)] == ["1.2.9"]
