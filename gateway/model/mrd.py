@@ -219,6 +219,23 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
+class Multiband:
+    """`multiband`: `factor` slices are excited together.
+
+    `spacings`: for each group of slices, or one for all groups, where its slices lie in mm from the readout's position
+    along the slice direction, or the distances from one to the next. `delta_kz` (cycles/mm): in a readout with counter
+    n of the second phase encoding, counted from its centre, a slice at z has the phase 2π · `delta_kz` · n · z.
+    `calibration_encoding`: the encoding section of the slices measured one by one.
+    """
+
+    factor: int
+    spacings: tuple[tuple[float, ...], ...] = ()
+    delta_kz: float = 0.0
+    calibration: str = ""
+    calibration_encoding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ParallelImaging:
     """`parallelImaging`: acceleration factors along the two phase encodings and the kind of calibration."""
 
@@ -226,6 +243,7 @@ class ParallelImaging:
     acceleration_2: int = 1
     calibration_mode: str = ""
     interleaving_dimension: str = ""
+    multiband: Multiband | None = None
 
 
 @dataclass(frozen=True, slots=True)

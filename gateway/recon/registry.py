@@ -68,6 +68,7 @@ class ScanKind(Enum):
     CARTESIAN = "Cartesian sampling"
     ACCELERATED = "Cartesian sampling with parallel imaging"
     IRREGULAR = "irregular Cartesian sampling"
+    MULTIBAND = "simultaneous multi-slice imaging"
     EPI = "echo-planar imaging"
     RADIAL = "radial sampling"
     SPIRAL = "spiral sampling"
@@ -80,6 +81,7 @@ _CHOICES: Mapping[ScanKind, tuple[str, ...]] = {
     ScanKind.CARTESIAN: ("cartesian",),
     ScanKind.ACCELERATED: ("sense", "grappa", "cs"),
     ScanKind.IRREGULAR: ("cs", "sense"),
+    ScanKind.MULTIBAND: ("sms",),
     ScanKind.EPI: ("epi",),
     ScanKind.RADIAL: ("radial",),
     ScanKind.SPIRAL: ("spiral", "radial"),
@@ -132,9 +134,17 @@ def encoding_of(header: ScanHeader) -> Encoding:
 def scan_kind(encoding: Encoding) -> ScanKind:
     """The kind of an encoding section."""
     kind = _TRAJECTORIES.get(encoding.trajectory.strip().casefold(), ScanKind.OTHER)
+    if kind is ScanKind.CARTESIAN and is_multiband(encoding):
+        return ScanKind.MULTIBAND
     if kind is ScanKind.CARTESIAN and is_accelerated(encoding):
         return ScanKind.ACCELERATED
     return kind
+
+
+def is_multiband(encoding: Encoding) -> bool:
+    """True when the header states that several slices are excited together."""
+    multiband = encoding.parallel.multiband if encoding.parallel else None
+    return multiband is not None and multiband.factor > 1
 
 
 def is_accelerated(encoding: Encoding) -> bool:

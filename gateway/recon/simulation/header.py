@@ -16,6 +16,7 @@ from gateway.model.mrd import (
     EncodingLimits,
     Limit,
     Measurement,
+    Multiband,
     ParallelImaging,
     ScanHeader,
     SequenceParameters,
@@ -195,9 +196,21 @@ def _encoding_node(encoding: Encoding) -> _Node:
             "accelerationFactor": {
                 "kspace_encoding_step_1": parallel.acceleration_1,
                 "kspace_encoding_step_2": parallel.acceleration_2,
-            }
+            },
+            **({"calibrationMode": parallel.calibration_mode} if parallel.calibration_mode else {}),
+            **({"multiband": _multiband_node(parallel.multiband)} if parallel.multiband else {}),
         },
         "echoTrainLength": encoding.echo_train_length or 1,
+    }
+
+
+def _multiband_node(multiband: Multiband) -> _Node:
+    return {
+        "spacing": [{"dZ": spacing} for spacing in multiband.spacings],
+        "deltaKz": multiband.delta_kz,
+        "multiband_factor": multiband.factor,
+        "calibration": multiband.calibration,
+        "calibration_encoding": multiband.calibration_encoding,
     }
 
 

@@ -15,6 +15,7 @@ from gateway.model.mrd import (
     EncodingLimits,
     Limit,
     Measurement,
+    Multiband,
     ParallelImaging,
     ScanHeader,
     SequenceParameters,
@@ -134,6 +135,19 @@ def _parallel(node: Node | None) -> ParallelImaging | None:
         acceleration_2=factor.required_integer("kspace_encoding_step_2", 1, _UNSIGNED_SHORT),
         calibration_mode=node.text("calibrationMode"),
         interleaving_dimension=node.text("interleavingDimension"),
+        multiband=_multiband(node.child("multiband")),
+    )
+
+
+def _multiband(node: Node | None) -> Multiband | None:
+    if node is None:
+        return None
+    return Multiband(
+        factor=node.required_integer("multiband_factor", 1, _UNSIGNED_SHORT),
+        spacings=tuple(group.numbers("dZ") for group in node.children("spacing")),
+        delta_kz=node.number("deltaKz") or 0.0,
+        calibration=node.text("calibration"),
+        calibration_encoding=node.required_integer("calibration_encoding", 0, _MAX_ENCODINGS - 1),
     )
 
 

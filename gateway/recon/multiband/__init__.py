@@ -1,0 +1,1 @@
+"""Slices excited together, told apart by the coils."""
