@@ -14,7 +14,10 @@ from gateway.dicom.charset import UTF_8, text_encoder
 from gateway.dicom.elements import NUMBERS, PLAIN, SPECIFIC_CHARACTER_SET, TEXT
 from gateway.dicom.encoding import ITEM, SHORT_VRS, Encoding
 
-REMEMBERED = 1024  # encoded elements a key; some 30 bytes each
+REMEMBERED = 1024  # encoded elements a key
+_LONGEST_REMEMBERED = 64  # bytes of them: what comes again is a date or a modality, and no report
+# The length of a short VR has 16 bits (PS3.5 7.1.2), and values have even lengths.
+_LONGEST_VALUE = 0xFFFE
 
 _WRITABLE = TEXT | PLAIN | frozenset(NUMBERS) | {"SQ"}
 _Text = Callable[[str], bytes]
@@ -94,10 +97,12 @@ def _ascii_writer(key: tuple[int, str], encoding: Encoding, table: dict[Value, b
 
     def write(value: Value) -> bytes:
         content = value.encode("ascii") if isinstance(value, str) else b""
+        if len(content) > _LONGEST_VALUE:
+            content = _cut(content)
         if len(content) % 2:
             content += pad
         encoded = start + length.pack(len(content)) + content
-        if len(table) < REMEMBERED:
+        if len(table) < REMEMBERED and len(encoded) <= _LONGEST_REMEMBERED:
             table[value] = encoded
         return encoded
 
@@ -118,19 +123,29 @@ def _content(vr: str, value: str, encoding: Encoding, to_bytes: _Text) -> bytes:
     if vr in NUMBERS:
         return _numbers(vr, value, encoding)
     content = to_bytes(value) if vr in TEXT else _to_ascii(value.encode("ascii", "replace").decode("ascii"))
+    if len(content) > _LONGEST_VALUE:
+        content = _cut(content)
     if len(content) % 2:
         content += b"\0" if vr == "UI" else b" "
     return content
 
 
+def _cut(content: bytes) -> bytes:
+    """As many whole values as have room: a study of thousands of series may have as many modalities."""
+    return content[: _LONGEST_VALUE + 1].rpartition(b"\\")[0]
+
+
 def _numbers(vr: str, value: str, encoding: Encoding) -> bytes:
-    """Decimal text to binary; AT as `(gggg,eeee)`."""
+    """Decimal text to binary; AT as `(gggg,eeee)`. Nothing where the object has the element in a VR of other values."""
     form = (">" if encoding.big_endian else "<") + NUMBERS[vr]
     parts = [part for part in value.split("\\") if part]
-    if vr == "AT":
-        return b"".join(struct.pack(form, int(part[1:5], 16), int(part[6:10], 16)) for part in parts)
-    number = float if vr in ("FL", "FD") else int
-    return b"".join(struct.pack(form, number(part)) for part in parts)
+    try:
+        if vr == "AT":
+            return b"".join(struct.pack(form, int(part[1:5], 16), int(part[6:10], 16)) for part in parts)
+        number = float if vr in ("FL", "FD") else int
+        return b"".join(struct.pack(form, number(part)) for part in parts)
+    except (ValueError, OverflowError, struct.error):
+        return b""
 
 
 def _items(items: Iterable[Item], encoding: Encoding, to_bytes: _Text) -> bytes:

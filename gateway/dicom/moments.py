@@ -7,6 +7,7 @@ for a span: `10` is 100000.000000 to 105959.999999.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
 from gateway.model.criteria import Span
@@ -87,5 +88,4 @@ def date_and_time(moment: str) -> tuple[str, str]:
 
 
 def _last_day(year: str, month: str) -> str:
-    first = datetime(int(year) or 4, int(month), 28, tzinfo=UTC) + timedelta(days=4)
-    return str((first - timedelta(days=first.day)).day)
+    return str(monthrange(int(year) or 4, int(month))[1])

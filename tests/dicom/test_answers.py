@@ -83,3 +83,27 @@ def test_an_identifier_of_ours_goes_in_latin_1_where_that_will_do() -> None:
     rows[1] = (0x00100010, "PN", "*山*")
     found = read(encode_keys(rows, EXPLICIT, "ISO_IR 100"))
     assert (found.SpecificCharacterSet, str(found.PatientName)) == ("ISO_IR 192", "*山*")
+
+
+@pytest.mark.parametrize(
+    ("vr", "value"), [("US", "Roe^Jane"), ("US", "-5"), ("US", "1\\x"), ("AT", "0010"), ("FL", "x"), ("FL", "1e300")]
+)
+def test_a_value_that_the_vr_of_the_key_cannot_have_is_left_out(vr: str, value: str) -> None:
+    """An object may have the element in another VR: that is no reason for the query to end."""
+    found = read(AnswerEncoder(((0x00280106, vr),), EXPLICIT).encode((value,), ""))
+    assert found[0x00280106].is_empty
+
+
+@pytest.mark.parametrize("patient", ["Roe", "Müller"])
+def test_more_values_than_an_element_has_room_for_are_cut_at_a_whole_one(patient: str) -> None:
+    keys = ((0x00080061, "CS"), (0x00100010, "PN"))
+    found = read(AnswerEncoder(keys, EXPLICIT).encode(("\\".join(["MRSPECTROSCOPY"] * 5000), patient), "ISO_IR 100"))
+    assert found.ModalitiesInStudy == ["MRSPECTROSCOPY"] * (0xFFFF // 15)
+    assert found.PatientName == patient
+
+
+def test_only_short_values_are_remembered() -> None:
+    tables = AnswerEncoder(((0x00081030, "LO"),), EXPLICIT)
+    for number in range(3):
+        tables.encode((f"{number}" * 4000,), "")
+    assert not any(get.__self__ for get, _ in tables._ways)  # type: ignore[attr-defined]
