@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from gateway.dicom.encoding import EXPLICIT, IMPLICIT, ITEM, Encoding
+from gateway.dicom.encoding import EXPLICIT, IMPLICIT, ITEM, Encoding, Head
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from gateway.dicom.uids import is_usable
 from gateway.dicom.walk import Kind, walk
@@ -84,7 +84,7 @@ def _read(data: bytes, transfer_syntax_uid: str) -> tuple[str, list[tuple[int, R
     path: list[int] = []
     item: dict[int, bytes] = {}
     for step in walk(data, _encoding(transfer_syntax_uid), deepest=_DEEPEST):
-        tag, value = step.head.tag, data[step.head.value : step.head.value + step.head.length]
+        tag = step.head.tag
         if step.kind is Kind.BEGIN:
             path.append(tag)
             if path in ([_FAILED, ITEM], [_REFERENCED, ITEM]):
@@ -96,9 +96,9 @@ def _read(data: bytes, transfer_syntax_uid: str) -> tuple[str, list[tuple[int, R
                     raise LimitExceeded(f"more than {MOST_REFERENCES} referenced objects")
             path.pop()
         elif not path and tag == _TRANSACTION:
-            transaction_uid = _text(value)
+            transaction_uid = _text(_value(data, step.head))
         elif tag in _WANTED and len(path) == 2:
-            item[tag] = value
+            item[tag] = _value(data, step.head)
     if not is_usable(transaction_uid):
         raise MalformedData("Transaction UID (0008,1195) is missing or no UID")
     return transaction_uid, found
@@ -109,6 +109,10 @@ def _item(values: dict[int, bytes]) -> tuple[Reference, int]:
     if not is_usable(reference.sop_class_uid) or not is_usable(reference.sop_instance_uid):
         raise MalformedData("Referenced SOP Class UID (0008,1150) or Instance UID (0008,1155) is missing or no UID")
     return reference, int.from_bytes(values.get(_FAILURE_REASON, b"")[:2], "little")
+
+
+def _value(data: bytes, head: Head) -> bytes:
+    return data[head.value : head.value + head.length]
 
 
 def _text(value: bytes) -> str:

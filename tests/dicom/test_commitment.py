@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
 from gateway.dicom import commitment
-from gateway.dicom.commitment import decode_report, decode_request, encode_report, encode_request
+from gateway.dicom.commitment import _uid, decode_report, decode_request, encode_report, encode_request
+from gateway.dicom.encoding import EXPLICIT, ITEM, ITEM_DELIMITER, UNDEFINED
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.model.commitment import CommitmentReport, CommitmentRequest, Reference
 from gateway.model.errors import LimitExceeded, MalformedData
@@ -99,3 +101,26 @@ def test_the_number_of_objects_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(commitment, "MOST_REFERENCES", 2)
     with pytest.raises(LimitExceeded, match="more than 2"):
         decode_request(encode_request(CommitmentRequest("1.2.3", (ONE, TWO, THREE)), EXPLICIT_LITTLE), EXPLICIT_LITTLE)
+
+
+def test_a_request_of_open_items_is_read_once() -> None:
+    """What an item of undefined length holds is looked at element by element, and never copied up to the end."""
+    uid = _uid(EXPLICIT, 0x0008_1150, MR) + _uid(EXPLICIT, 0x0008_1155, "1.2.3")
+    item = EXPLICIT.head(ITEM, b"", UNDEFINED) + uid + EXPLICIT.head(ITEM_DELIMITER, b"", 0)
+    items = item * 2000
+    padding = EXPLICIT.head(0x0009_1001, b"OB", 4 << 20) + bytes(4 << 20)
+    sequence = EXPLICIT.head(0x0008_1199, b"SQ", len(items)) + items
+    data = Counted(_uid(EXPLICIT, 0x0008_1195, "1.2") + sequence + padding)
+    assert len(decode_request(data, EXPLICIT_LITTLE).references) == 2000
+    assert data.copied < 2 * len(data)
+
+
+class Counted(bytes):
+    """Counts the bytes that are cut out of it."""
+
+    copied = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        self.copied += len(found) if isinstance(place, slice) else 1
+        return found
