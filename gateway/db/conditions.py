@@ -27,6 +27,7 @@ from gateway.model.criteria import (
 from gateway.model.person_name import sound
 
 _ESCAPE = "!"
+_BEYOND = 1 << 31
 _MIDNIGHT = "000000.000000"
 _NAME_GROUPS = (patients.c.name_alphabetic, patients.c.name_ideographic, patients.c.name_phonetic)
 
@@ -49,10 +50,10 @@ def text_condition(column: ColumnElement[str], asked: Criterion, dialect: Dialec
 
 
 def number_condition(column: ColumnElement[int], asked: Criterion) -> ColumnElement[bool] | None:
-    """A column of integers, NULL standing for an absent one."""
+    """A column of integers, NULL standing for an absent one. What is no integer of 32 bits is in no column."""
     match asked:
         case NumberIn(values=values):
-            return column.in_([int(value) for value in values if value.is_integer()])
+            return column.in_([int(value) for value in values if value.is_integer() and -_BEYOND <= value < _BEYOND])
         case Empty():
             return column.is_(None)
         case _:

@@ -18,6 +18,9 @@ from gateway.model.query import Identifier, Key, Level, Selection
 LONGEST_IDENTIFIER = 1 << 20  # a list of 16,000 UIDs; what a person or a viewer asks for has some hundred bytes
 DEEPEST_KEY = 8  # request attributes nest two deep
 MOST_KEYS = 1000  # viewers ask for some forty
+MOST_UIDS = 16_000  # a key; SQLite takes 32,766 parameters, and two keys of a retrieval may be lists
+MOST_VALUES = 300  # a key of another kind; a name is three terms of an expression, which SQLite takes 1000 deep
+LONGEST_TEXT = 16_384  # characters of all such values of a key: matching takes time by pattern times value
 
 IDENTIFIER_DOES_NOT_MATCH = 0xA900
 UNABLE_TO_PROCESS = 0xC000
@@ -35,15 +38,14 @@ def parse_identifier(data: bytes, transfer_syntax_uid: str) -> Identifier:
     """The keys of an identifier. Raises `BadIdentifier`."""
     try:
         elements = Elements(data, encoding_of(transfer_syntax(transfer_syntax_uid)))
-        keys = tuple(_keys(elements, depth=0))
+        return Identifier(
+            keys=tuple(_keys(elements, depth=0)),
+            level=_level(elements),
+            character_set="\\".join(elements.values(SPECIFIC_CHARACTER_SET) or ()),
+            timezone="".join(elements.values(TIMEZONE_OFFSET) or ()) if TIMEZONE_OFFSET in elements else None,
+        )
     except (MalformedData, LimitExceeded, Unsupported) as error:
         raise BadIdentifier(str(error), status=UNABLE_TO_PROCESS) from error
-    return Identifier(
-        level=_level(elements),
-        keys=keys,
-        character_set="\\".join(elements.values(SPECIFIC_CHARACTER_SET) or ()),
-        timezone="".join(elements.values(TIMEZONE_OFFSET) or ()) if TIMEZONE_OFFSET in elements else None,
-    )
 
 
 def check_levels(identifier: Identifier, model: InformationModel, *, relational: bool) -> None:
@@ -113,7 +115,16 @@ def _key(elements: Elements, tag: int, depth: int) -> Key:
         values = _without_universal(values)
     if vr == "UI" and not all(is_usable(value) for value in values):
         raise _mismatch(tag, "a value is no UID")
+    _limit(tag, vr, values)
     return Key(tag, vr, values)
+
+
+def _limit(tag: int, vr: str, values: tuple[str, ...]) -> None:
+    most = MOST_UIDS if vr == "UI" else MOST_VALUES
+    if len(values) > most:
+        raise LimitExceeded(f"{tag_text(tag)}: {len(values)} values; at most {most}")
+    if vr != "UI" and sum(map(len, values)) > LONGEST_TEXT:
+        raise LimitExceeded(f"{tag_text(tag)}: more than {LONGEST_TEXT} characters")
 
 
 def _item(elements: Elements, tag: int, depth: int) -> tuple[Key, ...]:

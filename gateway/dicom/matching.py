@@ -40,6 +40,7 @@ EMPTY_VALUE = '""'
 _WILDCARD = frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 _DECIMAL = frozenset({"DS", "IS"})
 _WITHOUT_CRITERION = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "UN", ""})
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _OPEN = Span("", "")
 _SPANNED: dict[str, type[DateIn | TimeIn | MomentIn]] = {"DA": DateIn, "TM": TimeIn, "DT": MomentIn}
 _SPANS: dict[str, Callable[[str], Span | None]] = {"DA": date_span, "TM": time_span, "DT": moment_span}
@@ -210,10 +211,8 @@ def _number(key: Key, value: str) -> float:
 
 
 def _as_number(value: str) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None
+    """By the grammar of DS (PS3.5 6.2), which is narrower than Python's."""
+    return float(value) if _NUMBER.fullmatch(value) else None
 
 
 def _wrong(key: Key, what: str) -> BadIdentifier:

@@ -11,6 +11,7 @@ from gateway.db.engine import Database
 from gateway.db.headers import pack
 from gateway.db.query import Filter, reader, representatives
 from gateway.db.recording import InstanceWriter
+from gateway.dicom.identifier import MOST_UIDS, MOST_VALUES
 from gateway.dicom.matching import Matching, asked, meets
 from gateway.model.instance import OnConflict
 from gateway.model.query import Key, Level
@@ -129,3 +130,33 @@ def test_rows_and_what_is_counted(database: Database) -> None:
         assert patient[1:] == ("1", "2", "3")
         assert [len(kept) for kept in representatives(conn, Level.STUDY, [1]).values()] == [2]
         assert Filter(Level.IMAGE, database.dialect).page(conn, 0) == [2, 3, 4]
+
+
+@pytest.mark.parametrize("number", ["99999999999", "1e300", "-9223372036854775809", "1.5"])
+def test_a_number_that_no_column_holds_matches_nothing(filled: Database, number: str) -> None:
+    wanted = asked(Key(0x00200011, "IS", (number,))).criterion
+    assert wanted is not None
+    found = Filter(Level.SERIES, filled.dialect)
+    assert found.require(0x00200011, wanted)
+    with filled.read() as conn:
+        assert found.page(conn, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (NAME, "PN", "{}*e"),
+        (DATE, "DA", "{:04}0101-20260131"),
+        (TIME, "TM", "00-10"),
+        (ACCESSION, "SH", "?{}*"),
+        (0x00080018, "UI", "1.{}"),
+    ],
+)
+def test_as_many_values_as_a_key_may_have(filled: Database, tag: int, vr: str, value: str) -> None:
+    number = MOST_UIDS if vr == "UI" else MOST_VALUES
+    wanted = asked(Key(tag, vr, tuple(value.format(n) for n in range(number)))).criterion
+    assert wanted is not None
+    found = Filter(Level.IMAGE, filled.dialect)
+    assert found.require(tag, wanted)
+    with filled.read() as conn:
+        found.page(conn, 0)

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dicom.encoding import EXPLICIT, EXPLICIT_BE, IMPLICIT, ITEM, UNDEFINED, Encoding
-from gateway.dicom.identifier import check_levels, parse_identifier, retrieve_selection
+from gateway.dicom.encoding import EXPLICIT, EXPLICIT_BE, IMPLICIT, ITEM, UNDEFINED, Encoding, tag_text
+from gateway.dicom.identifier import (
+    LONGEST_TEXT,
+    MOST_UIDS,
+    MOST_VALUES,
+    check_levels,
+    parse_identifier,
+    retrieve_selection,
+)
 from gateway.dicom.information_models import INFORMATION_MODELS, PATIENT_ROOT_FIND, STUDY_ROOT_FIND, InformationModel
 from gateway.dicom.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.model.errors import BadIdentifier
@@ -148,3 +155,32 @@ def test_whatever_comes_is_an_identifier_or_refused(data: bytes, syntax: str) ->
     for begin in (b"", level("STUDY", ENCODINGS[syntax])):
         with suppress(BadIdentifier):
             parse_identifier(begin + data, syntax)
+
+
+def test_a_level_that_is_no_text_is_refused() -> None:
+    assert refusal(element(LEVEL, b"US", b"abc")).status == 0xC000
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (STUDY, b"UI", "\\".join(["1.2"] * (MOST_UIDS + 1))),
+        (ID, b"LO", "\\".join(["A"] * (MOST_VALUES + 1))),
+        (0x00080020, b"DA", "-" * (LONGEST_TEXT + 1)),
+    ],
+)
+def test_the_values_of_a_key_are_bounded(tag: int, vr: bytes, value: str) -> None:
+    """SQL takes no more in one statement, and matching takes time by the product of pattern and value."""
+    data = level("SERIES", IMPLICIT) + text(tag, vr, value, IMPLICIT)
+    with pytest.raises(BadIdentifier) as caught:
+        parse_identifier(data, IMPLICIT_LITTLE)
+    assert caught.value.status == 0xC000
+    assert tag_text(tag) in str(caught.value)
+
+
+def test_a_viewer_may_name_many_objects() -> None:
+    uids = "\\".join(f"1.2.826.0.1.3680043.8.498.{number}" for number in range(10_000))
+    found = parse_identifier(
+        IMPLICIT.head(LEVEL, b"CS", 6) + b"IMAGE " + text(SOP, b"UI", uids, IMPLICIT), IMPLICIT_LITTLE
+    )
+    assert len(found.keys[0].values) == 10_000

@@ -94,7 +94,17 @@ def test_fuzzy_names(name: str, expected: bool) -> None:
 
 @pytest.mark.parametrize(
     ("vr", "value"),
-    [("DA", "2026"), ("DA", "20260101-x"), ("DA", "-"), ("TM", "25"), ("DT", "x-2026"), ("IS", "one"), ("US", "x")],
+    [
+        ("DA", "2026"),
+        ("DA", "20260101-x"),
+        ("DA", "-"),
+        ("TM", "25"),
+        ("DT", "x-2026"),
+        ("IS", "one"),
+        ("US", "x"),
+        ("IS", "1_0"),
+        ("DS", "nan"),
+    ],
 )
 def test_values_that_their_vr_does_not_have(vr: str, value: str) -> None:
     with pytest.raises(BadIdentifier) as caught:
