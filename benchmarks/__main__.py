@@ -8,7 +8,7 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import mrd, query, receive, receive_beside, receive_idle, receive_profile, retrieve
+from benchmarks import mrd, query, receive, receive_beside, receive_idle, receive_profile, recon_noncartesian, retrieve
 from benchmarks.rows import Case, Row
 
 CASES: dict[str, Case] = {
@@ -19,6 +19,7 @@ CASES: dict[str, Case] = {
     "mrd": mrd.rows,
     "query": query.rows,
     "retrieve": retrieve.rows,
+    "noncartesian": recon_noncartesian.rows,
 }
 
 

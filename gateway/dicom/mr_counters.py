@@ -6,7 +6,7 @@ encoding limits of the header.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.model.errors import MalformedData
 from gateway.model.mrd import Encoding, EncodingLimits, Image, ImageType, Limit, ScanHeader
@@ -15,6 +15,9 @@ from gateway.model.mrd import Encoding, EncodingLimits, Image, ImageType, Limit,
 _COMPONENTS = {ImageType.MAGNITUDE: 0, ImageType.PHASE: 1, ImageType.REAL: 2, ImageType.IMAGINARY: 3}
 _COMPONENTS_A_SERIES = len(_COMPONENTS)
 _PREVIEW_OFFSET = 500
+# The attributes by which a reconstruction tells how many phases or frames it makes; counters have 16 bits.
+_MADE = {"phase": "Phases", "repetition": "Frames"}
+_MOST_DIGITS = 5
 _RUN_OFFSET = 1000
 
 
@@ -27,12 +30,23 @@ class TemporalPosition:
 
 
 def encoding_of(header: ScanHeader, image: Image) -> Encoding:
-    """The encoding section that `image` was made with: the first whose reconstruction matrix is the image's."""
+    """The encoding section that `image` was made with: the first whose reconstruction matrix is the image's.
+
+    Its limits are those of the images: a reconstruction that makes phases or frames of its own says how many.
+    """
     if not header.encodings:
         raise MalformedData("MRD header: no encoding section")
     _, n_z, n_y, n_x = image.data.shape
     matching = (encoding for encoding in header.encodings if encoding.recon.matrix == (n_x, n_y, n_z))
-    return next(matching, header.encodings[0])
+    encoding = next(matching, header.encodings[0])
+    made = {name: Limit(0, count - 1, 0) for name in ("phase", "repetition") if (count := _made(image, name))}
+    return replace(encoding, limits=replace(encoding.limits, **made)) if made else encoding
+
+
+def _made(image: Image, counter: str) -> int:
+    """How many values of a counter the reconstruction has made, 0 where it left the scan's own."""
+    text = next(iter(image.attributes.get(_MADE[counter], ())), "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else 0
 
 
 def count_of(limit: Limit | None) -> int:

@@ -71,6 +71,21 @@ def test_the_encoding_is_the_one_of_the_image_s_matrix() -> None:
     assert encoding_of(replace(header, encodings=header.encodings[:1]), IMAGE).recon == spectrum
 
 
+def test_phases_and_frames_that_a_reconstruction_makes_are_counted_as_it_says() -> None:
+    space = Space((4, 4, 1), (400.0, 400.0, 5.0))
+    header = ScanHeader((Encoding(space, space, EncodingLimits(phase=Limit(0, 0, 0)), "goldenangle"),))
+    plane = Image(np.zeros((1, 1, 4, 4), np.uint16))
+    images = [replace(plane, phase=n, image_index=n + 1, attributes={"Phases": ("16",)}) for n in range(16)]
+    limits = encoding_of(header, images[3]).limits
+    assert [instance_number(limits, image, 0) for image in images] == list(range(1, 17))
+    assert temporal_position(limits, images[3]) == TemporalPosition(4, 16)
+    frames = replace(plane, repetition=2, attributes={"Frames": ("30",)})
+    assert temporal_position(encoding_of(header, frames).limits, frames) == TemporalPosition(3, 30)
+    for text in ("", "many", "999999", "-1"):
+        odd = replace(plane, attributes={"Phases": (text,)})
+        assert encoding_of(header, odd).limits == header.encodings[0].limits
+
+
 def test_a_header_without_encoding_is_malformed() -> None:
     with pytest.raises(MalformedData, match="encoding"):
         encoding_of(ScanHeader(()), IMAGE)

@@ -98,7 +98,7 @@ def _of_spokes(former: Former, readouts: Readouts, resources: Resources) -> Iter
         resources,
         lambda done, total: resources.progress("iterations", done, total),
     )
-    told: Told = {"Combination": ("sense",), **_told(gating), **placed.told}
+    told: Told = {"Combination": ("sense",), **_told(gating, options.phases), **placed.told}
     for number, pixels in enumerate(series):
         acquired = _at_phase(readouts.acquired, gating, number, options.phases)
         yield from image_of(former, acquired, pixels, told)
@@ -116,8 +116,12 @@ def _middle(number: int, phases: int) -> float:
     return (number + 0.5) / phases
 
 
-def _told(gating: Gating) -> Told:
-    return {"HeartBeats": (f"{gating.accepted} of {gating.beats}",), "NominalInterval": (f"{gating.rr_ms:.0f}",)}
+def _told(gating: Gating, phases: int) -> Told:
+    return {
+        "Phases": (str(phases),),
+        "HeartBeats": (f"{gating.accepted} of {gating.beats}",),
+        "NominalInterval": (f"{gating.rr_ms:.0f}",),
+    }
 
 
 class _Lines:
@@ -191,7 +195,7 @@ class _Lines:
         if combine == "auto":
             combine = "rss" if presenter.outputs == ("magnitude",) else "adaptive"
         images = presenter.from_kspace(acquired, acquired.whitener(kspace))
-        told: Told = {"Combination": (combine,), **_told(gating)}
+        told: Told = {"Combination": (combine,), **_told(gating, self._former.options.phases)}
         combined = root_sum_of_squares(images) if combine == "rss" else adaptive(images)
         # Interpolation between beats leaves less noise than one of them has: not a known amount.
         yield from presenter.images(acquired, combined, unit_noise=False, attributes=told)

@@ -53,7 +53,12 @@ def _images(former: Former, readouts: Readouts, resources: Resources) -> Iterato
         resources,
         lambda done, total: resources.progress("iterations", done, total),
     )
-    told = {"Combination": ("sense",), "ReadoutsPerFrame": (str(windows.window),), **placed.told}
+    told = {
+        "Combination": ("sense",),
+        "Frames": (str(len(places)),),
+        "ReadoutsPerFrame": (str(windows.window),),
+        **placed.told,
+    }
     for number, (place, pixels) in enumerate(zip(places, series, strict=True)):
         stamp = int(placed.readouts.stamps[(place.start + place.stop) // 2])
         yield from image_of(former, acquired_of(placed.readouts.acquired, stamp, repetition=number), pixels, told)

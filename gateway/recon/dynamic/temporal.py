@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.recon.noncartesian.nufft import Nufft
-from gateway.recon.noncartesian.sense import Coils, SenseNormal
+from gateway.recon.noncartesian.sense import Coils, SenseNormal, of_coil
 from gateway.recon.noncartesian.toeplitz import Toeplitz, toeplitz_of
 from gateway.recon.resources import Resources, complex_bytes
 from gateway.recon.solvers import Normal, conjugate_gradient
@@ -76,15 +76,21 @@ def solve(
 
 def _each_frame(coils: Coils, convolutions: list[Toeplitz], resources: Resources) -> Normal:
     """AᴴA of the whole series. Frames are shared out to threads, not the coils of each."""
-    normals = [SenseNormal(coils, convolution, Resources()) for convolution in convolutions]
+    workers = min(resources.workers, len(convolutions))
+    workspaces = [convolutions[0].workspace() for _ in range(workers)]
+    parts = np.empty((workers, 1, *coils.maps.shape[2:]), np.complex64)
 
     def normal(series: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        result = np.empty_like(series)
+        result = np.zeros_like(series)
 
-        def one(number: int) -> None:
-            result[number] = normals[number](series[number : number + 1])[0]
+        def work(worker: int) -> None:
+            for number in range(worker, len(series), workers):
+                for coil in range(coils.maps.shape[1]):
+                    image = series[number : number + 1]
+                    of_coil(convolutions[number], coils.maps[:, coil], image, workspaces[worker], parts[worker])
+                    result[number] += parts[worker, 0]
 
-        for _ in resources.each(one, range(len(normals))):
+        for _ in resources.each(work, range(workers)):
             pass
         return result
 

@@ -56,20 +56,38 @@ class SenseNormal:
     """x to Σ sᴴ AᴴA s x over the coils, (maps, *box); each coil is the work of one thread."""
 
     def __init__(self, coils: Coils, toeplitz: Toeplitz, resources: Resources) -> None:
+        n_coils = coils.maps.shape[1]
         self._maps = coils.maps
         self._toeplitz = toeplitz
         self._each = resources.each
+        self._workspaces = [toeplitz.workspace() for _ in range(min(resources.workers, n_coils))]
+        self._parts = np.empty((n_coils, coils.maps.shape[0], *coils.maps.shape[2:]), np.complex64)
 
     def __call__(self, x: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        def of_coil(coil: int) -> NDArray[np.complex64]:
-            maps = self._maps[:, coil]
-            seen = self._toeplitz((maps * x).sum(axis=0) if len(maps) > 1 else maps[0] * x[0])
-            return maps.conj() * seen
+        def work(worker: int) -> None:
+            for coil in range(worker, len(self._parts), len(self._workspaces)):
+                of_coil(self._toeplitz, self._maps[:, coil], x, self._workspaces[worker], self._parts[coil])
 
-        total = np.zeros_like(x)
-        for part in self._each(of_coil, range(self._maps.shape[1])):
+        for _ in self._each(work, range(len(self._workspaces))):
+            pass
+        # In the order of the coils, whoever was done first.
+        total: NDArray[np.complex64] = self._parts[0].copy()
+        for part in self._parts[1:]:
             total += part
         return total
+
+
+def of_coil(
+    toeplitz: Toeplitz,
+    maps: NDArray[np.complex64],
+    x: NDArray[np.complex64],
+    workspace: NDArray[np.complex64],
+    result: NDArray[np.complex64],
+) -> None:
+    """sᴴ AᴴA s x of one coil whose `maps` are (maps, *box), into `result` (maps, *box)."""
+    np.multiply(maps, x, out=result)
+    seen = toeplitz.apply(result[0] if len(maps) == 1 else result.sum(axis=0), workspace)
+    np.multiply(maps.conj(), seen, out=result)
 
 
 def sense(

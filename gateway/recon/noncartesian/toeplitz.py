@@ -9,6 +9,7 @@ entries, the kernel's spectrum is real.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,15 +35,30 @@ class Toeplitz:
 
     def __call__(self, image: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """AᴴW A of one image of `shape`."""
-        lengths = self.spectrum.shape
-        data = image
-        for axis in reversed(range(len(lengths))):
-            data = scipy.fft.fft(data, lengths[axis], axis=axis, overwrite_x=data is not image)
-        data *= self.spectrum
-        for axis, size in enumerate(self.shape):
-            data = scipy.fft.ifft(data, axis=axis, overwrite_x=True)
-            data = data[(slice(None),) * axis + (slice(0, size),)]
-        return data
+        return self.apply(image, self.workspace()).copy()
+
+    def workspace(self) -> NDArray[np.complex64]:
+        """For `apply`: new memory for every call would cost as much as the transforms."""
+        return np.empty(self.spectrum.shape, np.complex64)
+
+    def apply(self, image: NDArray[np.complex64], workspace: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """The same, in memory that nobody else uses meanwhile. The result is a part of it."""
+        sizes = [slice(0, size) for size in self.shape]
+        workspace[...] = 0
+        workspace[tuple(sizes)] = image
+        # Rows that hold nothing yet, or will be left out, need no transform.
+        for axis in reversed(range(len(sizes))):
+            _in_place(scipy.fft.fft, workspace[tuple(sizes[:axis])], axis)
+        np.multiply(workspace, self.spectrum, out=workspace)
+        for axis in range(len(sizes)):
+            _in_place(scipy.fft.ifft, workspace[tuple(sizes[:axis])], axis)
+        return workspace[tuple(sizes)]
+
+
+def _in_place(transform: Callable[..., NDArray[np.complex64]], data: NDArray[np.complex64], axis: int) -> None:
+    result = transform(data, axis=axis, overwrite_x=True)
+    if not np.may_share_memory(result, data):
+        data[...] = result
 
 
 def toeplitz_of(
