@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +66,10 @@ def stored_scan(home: Path, scan_id: int) -> Path:
     return path
 
 
-def reconstruct(home: Path, raw: Path, wish: Wish, out: Path, report: Report) -> list[WrittenSeries]:
-    """Reconstruct a raw file into `out`, a folder a series.
+def reconstruct(
+    home: Path, raw: Path, wish: Wish, out: Path, report: Report, noticed: Callable[[str], None]
+) -> list[WrittenSeries]:
+    """Reconstruct a raw file into `out`, a folder a series; `noticed` gets what somebody should read.
 
     Raises `UsageError`, `MalformedData`, `Unsupported`, `LimitHit`, `NodeFault`.
     """
@@ -86,6 +88,7 @@ def reconstruct(home: Path, raw: Path, wish: Wish, out: Path, report: Report) ->
             extras=Extras(
                 noise="" if wish.noise is None else _noise_of(sandbox, wish.noise, raw),
                 stages=wish.stages,
+                noticed=noticed,
                 progressed=lambda step: report(Progress(step.done, step.total or None, step.what)),
             ),
         )

@@ -106,8 +106,11 @@ def _to_folder(home: Path, what: str, wish: Wish, out: Path) -> None:
     for path, hint in ((raw, "FILE"), (wish.noise, "--noise")):
         if path is not None and not path.is_file():
             raise typer.BadParameter(f"no such file: {path}", param_hint=hint)
+    notices: list[str] = []
     with progress_bar("reconstructing") as report:
-        written = offline.reconstruct(home, raw, wish, out, report)
+        written = offline.reconstruct(home, raw, wish, out, report, notices.append)
+    for notice in notices:
+        warn(notice)
     for series in written:
         pictures = ", ".join(str(path) for path in (series.preview, series.contact_sheet) if path is not None)
         say(f"{counted(series.files, 'file')} in {series.folder}; pictures: {pictures}")

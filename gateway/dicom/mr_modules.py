@@ -14,9 +14,9 @@ from gateway.dicom import mr_values as values
 from gateway.dicom.derived import Provenance, frame_of_reference_uid, scan_reference
 from gateway.dicom.derived_identity import Identity
 from gateway.dicom.mr_counters import series_number
-from gateway.dicom.mr_nucleus import resonance
 from gateway.dicom.mr_sequence import PulseSequence
 from gateway.model.mrd import AcquisitionSystem, Encoding, Image, ImageType, ScanHeader
+from gateway.model.nucleus import resonance
 
 PRODUCT = "dicom-mrd-gateway"
 
@@ -147,7 +147,8 @@ def _method(provenance: Provenance) -> str:
 
 def _series_description(header: ScanHeader, image: Image, provenance: Provenance) -> str:
     """The header's description, shortened if it must be, with what tells this series from its sisters behind it."""
-    marks = [provenance.method, _COMPONENT_WORDS.get(image.image_type, "")]
+    marks = [provenance.method, *image.attributes.get("SeriesMark", ())]
+    marks.append(_COMPONENT_WORDS.get(image.image_type, ""))
     marks += ["preview" * provenance.preview, "" if provenance.complete else "incomplete"]
     suffix = values.text(" ".join(mark for mark in marks if mark), values.LO // 2)
     name = header.measurement.series_description or header.measurement.protocol_name

@@ -14,6 +14,7 @@ from gateway.dicom.mr_image import mr_images
 from gateway.jobs.recon_task import (
     Failed,
     MethodChosen,
+    Noticed,
     Progressed,
     ScanEnded,
     ScanIdentified,
@@ -22,6 +23,7 @@ from gateway.jobs.recon_task import (
 )
 from gateway.model.errors import NodeFault
 from gateway.model.mrd import Image, ScanHeader
+from gateway.model.nucleus import with_nucleus
 from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.messages import Header, Message, Text
 
@@ -30,6 +32,10 @@ _PROFILE = "OrientationProfile"
 _PREVIEW = "Preview"
 _INCOMPLETE = "Incomplete"
 _TRUE = ("true",)
+# Of a line from a process that is not trusted.
+_LONGEST_NOTICE = 500
+_NUCLEUS = "nucleus"
+_UNKNOWN = "auto"
 
 
 class StageWriter(Protocol):
@@ -43,6 +49,10 @@ class StageWriter(Protocol):
 
 
 Adjust = Callable[[ScanHeader], ScanHeader]
+
+
+def _unread(_: str) -> None:
+    """Nobody reads notices."""
 
 
 def _nobody(_: Progressed) -> None:
@@ -70,7 +80,8 @@ class Derived:
 @dataclass(slots=True)
 class Derivation:
     """Follows one run. `adjust` puts the header right by an administrator's hand before anything is derived;
-    `progressed` hears how far it is, `stages` takes intermediate results.
+    `progressed` hears how far it is, `stages` takes intermediate results, `noticed` a
+    line that somebody should read.
     """
 
     software_version: str
@@ -81,6 +92,7 @@ class Derivation:
     ended: ScanEnded | None = None
     progressed: Callable[[Progressed], None] = _nobody
     stages: StageWriter | None = None
+    noticed: Callable[[str], None] = _unread
 
     def images(self, messages: Iterable[Message]) -> Iterator[Derived]:
         """The images of the run as they come. Raises what the process reports, NodeFault when it makes no sense."""
@@ -110,12 +122,19 @@ class Derivation:
                 self.ended = ended
             case Progressed() as progress:
                 self.progressed(progress)
+            case Noticed(notice):
+                self.noticed(notice[:_LONGEST_NOTICE])
             case StageBegun() as stage:
                 if self.stages is None:
                     raise NodeFault("the reconstruction process wrote an intermediate result that nobody asked for")
                 self.stages.begin(stage)
             case Failed() as failed:
                 raise failed.error()
+
+    def _named(self, header: ScanHeader) -> ScanHeader:
+        """With the nucleus that was asked for, which goes before the header's."""
+        nucleus = self.parameters.get(_NUCLEUS, _UNKNOWN)
+        return header if nucleus == _UNKNOWN else with_nucleus(header, nucleus)
 
     def _derived(self, image: Image) -> Derived:
         if self.header is None or self.method is None or not self.identity:
@@ -131,4 +150,4 @@ class Derivation:
             software_version=self.software_version,
             preview=image.attributes.get(_PREVIEW) == _TRUE,
         )
-        return Derived(self.header, image, provenance)
+        return Derived(self._named(self.header), image, provenance)

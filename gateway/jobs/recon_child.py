@@ -23,7 +23,7 @@ from pathlib import Path
 from gateway.jobs.faults import describe
 from gateway.jobs.recon_input import Source, open_source
 from gateway.jobs.recon_output import Output, ProgressReport
-from gateway.jobs.recon_task import MAX_TASK, Failed, MethodChosen, Mode, ScanEnded, ScanIdentified, Task
+from gateway.jobs.recon_task import MAX_TASK, Failed, MethodChosen, Mode, Noticed, ScanEnded, ScanIdentified, Task
 from gateway.model.errors import GatewayError, LimitHit, MalformedData, NodeFault, Unsupported
 from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon import kernels, pipeline, registry
@@ -114,6 +114,7 @@ def _resources(task: Task, pool: ThreadPoolExecutor, output: Output) -> Resource
         noise=noise_from_text(task.noise) if task.noise else None,
         progress=ProgressReport(output, time.monotonic),
         stages=output.stage if task.stages else None,
+        notice=lambda text: output.event(Noticed(text)),
     )
     return replace(given, memory_limit=task.memory_limit) if task.memory_limit else given
 

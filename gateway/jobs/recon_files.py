@@ -31,6 +31,10 @@ class WrittenImage:
     files: tuple[Path, ...]
 
 
+def _unread(_: str) -> None:
+    """Nobody reads notices."""
+
+
 def _unheard(_: Progressed) -> None:
     """Nobody looks on."""
 
@@ -40,12 +44,13 @@ class Extras:
     """What may be asked of a reconstruction of a file beside its images.
 
     `noise` of the same coils from another measurement, as text; `stages`: a folder for intermediate results;
-    `progressed` hears of long steps.
+    `progressed` hears of long steps, `noticed` gets lines that somebody should read.
     """
 
     noise: str = ""
     stages: Path | None = None
     progressed: Callable[[Progressed], None] = _unheard
+    noticed: Callable[[str], None] = _unread
 
 
 _NOTHING_MORE = Extras()
@@ -95,7 +100,7 @@ def reconstruct_file(
         noise=extras.noise,
         stages=extras.stages is not None,
     )
-    derivation = Derivation(software_version, adjust, progressed=extras.progressed)
+    derivation = Derivation(software_version, adjust, progressed=extras.progressed, noticed=extras.noticed)
     if extras.stages is not None:
         derivation.stages = CflWriter(extras.stages)
     folders: dict[str, Path] = {}

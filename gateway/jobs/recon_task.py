@@ -133,6 +133,13 @@ class Progressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """A line that somebody should read."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StageBegun:
     """An intermediate result follows: `elements` complex64 in the order of BART's files, as IMAGE messages of one row.
 
@@ -150,7 +157,7 @@ class StageBegun:
         return math.prod(self.dimensions)
 
 
-Event = StageBegun | MethodChosen | ScanIdentified | ScanEnded | Progressed | Failed
+Event = Noticed | StageBegun | MethodChosen | ScanIdentified | ScanEnded | Progressed | Failed
 
 _KINDS = frozenset({errors.MalformedData, errors.LimitExceeded, errors.Unsupported, errors.UsageError, errors.LimitHit,
                     errors.ProtocolViolation, errors.NodeFault, errors.StoreFault})  # fmt: skip
@@ -160,6 +167,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "end": ScanEnded,
     "progress": Progressed,
     "stage": StageBegun,
+    "notice": Noticed,
     "error": Failed,
 }
 _NAMES = {kind: name for name, kind in _EVENTS.items()}

@@ -131,7 +131,7 @@ class _RecordedRun:
     def __init__(self, node: Reconstructor, request: ReconRequest, run_id: int) -> None:
         self._node = node
         self._request = request
-        self._derivation = Derivation(node.software_version, progressed=self._progressed)
+        self._derivation = Derivation(node.software_version, progressed=self._progressed, noticed=self._noticed)
         self._publisher: Publisher | None = None
         self.id = run_id
         # True where nobody but a job of ours would do it again when this node is stopped.
@@ -188,6 +188,10 @@ class _RecordedRun:
         name = self._request.config if method is None else method.method
         self._node.workbench.tell(self.id, AtWork(self._request.scan_id, name, progress.text))
         self.tell(progress.text)
+
+    def _noticed(self, notice: str) -> None:
+        _log.info("recon.notice", scan=self._request.scan_id, run=self.id, notice=notice)
+        self.tell(notice)
 
     def _record_end(self, conn: Connection, outcome: ReconOutcome, end: RunEnd) -> None:
         scan_id = self._request.scan_id

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.model.errors import MalformedData
 from gateway.model.mrd import Acquisition, AcquisitionFlag, EncodingLimits, Limit
 from gateway.recon.kspace import Placement
 
@@ -45,6 +46,8 @@ class Assembly:
         self._placement = placement
         self._limits = limits
         self._n_averages = 1 if limits.average is None else limits.average.maximum + 1
+        # Without a limit of the averages nobody knows how often a line comes.
+        self._most = 2**31 if limits.average is None else self._n_averages * (_maximum(limits.segment) + 1)
         self._sums = np.zeros(shape_of(placement, first.data.shape[0]), np.complex64)
         self._counts = np.zeros(self._sums.shape[1:3], np.uint32)
         self._calibrating = np.zeros(self._counts.shape, np.bool_)
@@ -56,6 +59,11 @@ class Assembly:
         line = self._placement.line(acquisition, number)
         samples, k0 = self._placement.samples(acquisition, number)
         self._sums[(slice(None), *line, k0)] += acquisition.data[:, samples]
+        if self._counts[line] >= self._most:
+            raise MalformedData(
+                f"readout {number}: the line at k1 {line[1]}, k2 {line[0]} has come {self._counts[line]} times before;"
+                f" the header's limits of average and segment allow {self._most} in all (encodingLimits)"
+            )
         self._counts[line] += 1
         self._calibrating[line] |= bool(acquisition.flags & _FOR_CALIBRATION)
         self.last = acquisition

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ class Parameter:
     """A parameter by name.
 
     `type` is bool, int, float or str; `choices` lists the values of a str (empty: any); `minimum` and `maximum` are
-    inclusive bounds of a number. With `many` the value is a tuple of choices, each once, written with commas.
+    inclusive bounds of a number. `pattern` is what a text must match as a whole, `words` what that means. With `many`
+    the value is a tuple of choices, each once, written with commas.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     many: bool = False
+    pattern: str = ""
+    words: str = ""
 
     @property
     def range(self) -> str:
@@ -38,6 +42,8 @@ class Parameter:
             return "true or false"
         if self.choices:
             return ("any of " if self.many else "one of ") + ", ".join(self.choices)
+        if self.words:
+            return self.words
         bounds = [f"at least {self.minimum:g}"] if self.minimum is not None else []
         bounds += [f"at most {self.maximum:g}"] if self.maximum is not None else []
         kind = {int: "a whole number", float: "a number"}.get(self.type, "text")
@@ -69,7 +75,8 @@ class Parameter:
         if isinstance(value, tuple):
             return bool(value)
         if isinstance(value, str):
-            return not self.choices or value in self.choices
+            matches = not self.pattern or re.fullmatch(self.pattern, value) is not None
+            return matches and (not self.choices or value in self.choices)
         if isinstance(value, float) and not math.isfinite(value):
             return False
         above = self.minimum is None or value >= self.minimum

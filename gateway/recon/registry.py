@@ -7,7 +7,7 @@ with names and never imported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from importlib.metadata import entry_points
@@ -16,6 +16,7 @@ from gateway.model.errors import MalformedData, Unsupported
 from gateway.model.mrd import Acquisition, Encoding, Image, ScanHeader
 from gateway.recon.parameters import Parameter, Value, parse, shown
 from gateway.recon.resources import Resources
+from gateway.recon.standard_parameters import OF_EVERY_METHOD, STANDARD
 
 __all__ = ["AUTO", "Method", "Parameter", "Reconstruct", "choose", "get", "methods", "parse_parameters"]
 
@@ -45,8 +46,15 @@ class Method:
 @cache
 def methods() -> Mapping[str, Method]:
     """Every installed method by its name, in alphabetical order."""
-    loaded = (point.load() for point in entry_points(group=_GROUP))
+    loaded = (_completed(point.load()) for point in entry_points(group=_GROUP))
     return {method.name: method for method in sorted(loaded, key=lambda method: method.name)}
+
+
+def _completed(method: Method) -> Method:
+    """With the parameters that every method has."""
+    own = {parameter.name for parameter in method.parameters}
+    common = tuple(STANDARD[name] for name in OF_EVERY_METHOD if name not in own)
+    return replace(method, parameters=(*method.parameters, *common))
 
 
 def get(name: str) -> Method:

@@ -36,6 +36,10 @@ class StageSink(Protocol):
     def __call__(self, name: str, data: NDArray[Any], axes: Sequence[str]) -> None: ...
 
 
+def _unread(_: str) -> None:
+    """Nobody reads notices."""
+
+
 def _nobody(_: str, done: int, total: int) -> None:
     del done, total
 
@@ -46,7 +50,8 @@ class Resources:
 
     `each` shares independent pieces of work out to as many threads.
     `noise` is the noise of the same coils from another measurement, for scans without noise readouts; nothing else here
-    may change a pixel. `progress(what, done, total)` may be called as often as one likes. `stages` is None where nobody
+    may change a pixel. `progress(what, done, total)` may be called as often as one likes. `notice`
+    takes a line that somebody should read, without a value of the patient. `stages` is None where nobody
     looks: what is only for it need not be made.
     """
 
@@ -56,6 +61,7 @@ class Resources:
     noise: NoiseMeasurement | None = None
     progress: Callable[[str, int, int], None] = _nobody
     stages: StageSink | None = None
+    notice: Callable[[str], None] = _unread
 
     def require(self, needed: int, purpose: str) -> None:
         """Raise `LimitExceeded` unless `needed` bytes are within the limit; to be called before they are allocated."""

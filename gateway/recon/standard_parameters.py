@@ -35,11 +35,16 @@ _ALL = (
     Parameter("outputs", str, ("magnitude",), "series to make",
               choices=("magnitude", "phase", "real", "imaginary", "complex"), many=True),
     Parameter("orientation", str, AUTO, "the converter that wrote the scan", choices=(AUTO, *OrientationProfile)),
-    Parameter("nucleus", str, "", "the imaged nucleus, such as 129XE, where the header does not tell"),
+    Parameter("nucleus", str, AUTO, "the imaged nucleus, where the header does not tell",
+              pattern=r"auto|\d{1,3}[A-Za-z]{1,2}", words="auto, or a nucleus such as 129XE"),
     Parameter("whiten", bool, True, "whiten the channels where the noise is known"),
 )  # fmt: skip
 
 STANDARD: Mapping[str, Parameter] = {parameter.name: parameter for parameter in _ALL}
+
+
+# Of every method: what the images are of, not how they are made.
+OF_EVERY_METHOD = ("nucleus",)
 
 
 def standard(name: str, *, default: Value | None = None, extra_choices: tuple[str, ...] = ()) -> Parameter:

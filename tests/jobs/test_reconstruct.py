@@ -181,8 +181,20 @@ XML = small_scan.header_xml()
         (session(XML.partition("<encoding>")[0] + "</ismrmrdHeader>", READOUTS), MalformedData),
         (session(XML, [small_scan.with_data(line, complex("nan")) for line in READOUTS]), MalformedData),
         (session(XML.replace("<z>1</z>", "<z>65535</z>").replace("32<", "65535<"), READOUTS), None),
+        (session(XML, [*READOUTS[:20], replace(READOUTS[20], data=READOUTS[20].data[:1])]), MalformedData),
+        (session(XML, READOUTS[::2]), Unsupported),
+        (session(XML.replace("cartesian", "radial"), READOUTS), MalformedData),
     ],
-    ids=["no readout", "no coil", "no encoding", "not a number", "65535 cubed"],
+    ids=[
+        "no readout",
+        "no coil",
+        "no encoding",
+        "not a number",
+        "65535 cubed",
+        "one coil less",
+        "every second line",
+        "no trajectory",
+    ],
 )
 def test_a_hopeless_scan_ends_as_an_error_that_names_what_is_wrong(
     make: Make, sandbox: Sandbox, intake: ScanIntake, data: bytes, kind: type[Exception] | None

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gateway.model.errors import Unsupported, UsageError
-from gateway.model.mrd import Acquisition, ImageType
+from gateway.model.mrd import Acquisition, AcquisitionFlag, ImageType, ScanHeader
 from gateway.recon.pipeline import resolve, run
+from gateway.recon.resources import Resources
 from gateway.recon.simulation.protocol import Protocol
 from gateway.recon.simulation.scan import SimulatedScan, simulate
 
@@ -27,6 +28,7 @@ def test_auto_resolves_to_a_method_with_all_its_parameters(scan: SimulatedScan) 
     assert resolved.method.name == "cartesian"
     assert resolved.canonical == {
         "combine": "auto",
+        "nucleus": "auto",
         "filter": "none",
         "outputs": "magnitude",
         "orientation": "auto",
@@ -81,3 +83,45 @@ def test_phase_images_are_signed(scan: SimulatedScan) -> None:
     assert image.image_type is ImageType.PHASE
     assert image.data.dtype == np.int16
     assert image.attributes["PixelScale"] == ("1000.0",)
+
+
+def of_xenon(header: ScanHeader) -> ScanHeader:
+    return replace(header, user=replace(header.user, string={**header.user.string, "Nucleus": "129Xe"}))
+
+
+def test_contrasts_of_another_nucleus_are_series_of_their_own() -> None:
+    scan = simulate(Protocol(matrix=(24, 20), coils=1, contrasts=2))
+    proton = list(run("auto", scan.header, scan.acquisitions, {}))
+    assert [image.image_series_index for image in proton] == [0, 0]
+    for header, parameters in ((of_xenon(scan.header), {}), (scan.header, {"nucleus": "129XE"})):
+        gas, dissolved = run("auto", header, scan.acquisitions, parameters)
+        assert (gas.image_series_index, "SeriesMark" in gas.attributes) == (0, False)
+        assert dissolved.image_series_index != 0
+        assert dissolved.attributes["SeriesMark"] == ("contrast 1",)
+
+
+def test_an_unknown_nucleus_and_skipped_spectra_are_told() -> None:
+    scan = simulate(Protocol(matrix=(24, 20), coils=1))
+    header = replace(
+        scan.header,
+        encodings=(scan.header.encodings[0], replace(scan.header.encodings[0], trajectory="other")),
+        system=replace(scan.header.system, h1_frequency_hz=None),
+        user=replace(scan.header.user, string={}),
+    )
+    spectrum = replace(scan.acquisitions[-1], flags=int(AcquisitionFlag.IS_NAVIGATION_DATA), encoding_space_ref=1)
+    told: list[str] = []
+    acquisitions = [*scan.acquisitions, spectrum, spectrum]
+    assert len(list(run("auto", header, acquisitions, {}, Resources(notice=told.append)))) == 1
+    nucleus, spectra = told
+    assert "nucleus is unknown" in nucleus
+    assert "set nucleus=1H" in nucleus
+    assert spectra.startswith("2 readouts of encoding space 1 (sampling along another trajectory) are spectra")
+    told.clear()
+    assert list(run("auto", header, scan.acquisitions, {"nucleus": "1H"}, Resources(notice=told.append)))
+    assert not told
+
+
+@pytest.mark.parametrize("nucleus", ["xenon", "129", "", "129Xe ../x"])
+def test_what_is_no_nucleus_is_refused(scan: SimulatedScan, nucleus: str) -> None:
+    with pytest.raises(UsageError, match="parameter nucleus must be auto, or a nucleus such as 129XE"):
+        resolve("cartesian", scan.header, {"nucleus": nucleus})

@@ -103,14 +103,21 @@ def test_a_scan_that_ends_early_gives_up_what_it_has_and_says_so() -> None:
     assert not left[1].assembly.seen_last
 
 
-def test_repeated_lines_of_an_open_image_are_averaged() -> None:
+def test_repeated_lines_are_averaged_where_the_header_does_not_count_the_averages() -> None:
     scan = simulate(SMALL)
+    header = with_limits(scan.header, average=None)
     doubled = tuple(replace(a, data=3 * a.data) for a in scan.acquisitions[:5])
-    ((_, plain),) = sort(scan.header, scan.acquisitions)
-    ((_, twice),) = sort(scan.header, doubled + scan.acquisitions)
+    ((_, plain),) = sort(header, scan.acquisitions)
+    ((_, twice),) = sort(header, doubled + scan.acquisitions)
     expected = plain.assembly.kspace()
     expected[:, :, :5] *= 2
     np.testing.assert_allclose(twice.assembly.kspace(), expected, rtol=1e-6)
+
+
+def test_a_line_that_comes_more_often_than_the_header_allows_is_named() -> None:
+    scan = simulate(SMALL)
+    with pytest.raises(MalformedData, match=r"readout 5: the line at k1 0, k2 0 has come 1 times before.*average"):
+        list(sort(scan.header, scan.acquisitions[:5] + scan.acquisitions))
 
 
 @pytest.mark.parametrize(

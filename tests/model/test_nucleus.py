@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dicom.mr_nucleus import GYROMAGNETIC_RATIO, resonance
 from gateway.model.mrd import AcquisitionSystem, ScanHeader, UserParameters
+from gateway.model.nucleus import GYROMAGNETIC_RATIO, resonance
 
 
 def make_header(h1: int | None, field: float | None, nucleus: str = "", own: int | None = None) -> ScanHeader:

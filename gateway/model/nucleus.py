@@ -8,7 +8,7 @@ field, which shows when it is compared with the field strength.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.model.mrd import ScanHeader
 
@@ -76,6 +76,12 @@ def _nucleus_at(frequency_hz: float | None, field_t: float | None) -> str:
     by_distance = sorted((abs(ratio / gamma - 1), name) for name, gamma in GYROMAGNETIC_RATIO.items())
     (nearest, name), (second, _) = by_distance[:2]
     return name if nearest <= _NEAR and second > _CLEAR else ""
+
+
+def with_nucleus(header: ScanHeader, nucleus: str) -> ScanHeader:
+    """`header` as if its sender had named this nucleus."""
+    user = replace(header.user, string={**header.user.string, "Nucleus": nucleus})
+    return replace(header, user=user)
 
 
 def _canonical(given: str) -> str:
