@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from gateway.admin.plain import Json
 from gateway.recon import registry
 from gateway.recon.parameters import text_of
@@ -9,7 +11,8 @@ from gateway.recon.parameters import text_of
 
 def catalogue() -> dict[str, list[dict[str, Json]]]:
     """Three tables: `methods`, `parameters` and `auto`."""
-    known = registry.methods().values()
+    installed = registry.methods()
+    known = installed.values()
     return {
         "methods": [
             {"name": method.name, "version": method.version, "description": method.summary} for method in known
@@ -26,7 +29,35 @@ def catalogue() -> dict[str, list[dict[str, Json]]]:
             for parameter in method.parameters
         ],
         "auto": [
-            {"kind": kind.value, "method": ", else ".join(names) or "none yet"}
+            {"kind": kind.value, "method": ", else ".join(name for name in names if name in installed) or "none yet"}
             for kind, names in registry.choices().items()
         ],
     }
+
+
+_TITLES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "methods": (("name", "method"), ("version", "version"), ("description", "what it does")),
+    "auto": (("kind", "scan"), ("method", "`auto` takes")),
+    "parameters": (
+        ("method", "method"),
+        ("name", "parameter"),
+        ("default", "default"),
+        ("range", "values"),
+        ("description", "meaning"),
+    ),
+}
+
+
+def as_markdown() -> str:
+    """The catalogue as three tables, for the documentation."""
+    found = catalogue()
+    return "\n\n".join(_table(found[name], columns) for name, columns in _TITLES.items())
+
+
+def _table(rows: Sequence[Mapping[str, Json]], columns: Sequence[tuple[str, str]]) -> str:
+    head = [f"| {' | '.join(title for _, title in columns)} |", f"|{'---|' * len(columns)}"]
+    return "\n".join(head + [f"| {' | '.join(_cell(row[key]) for key, _ in columns)} |" for row in rows])
+
+
+def _cell(value: Json) -> str:
+    return text_of(value).replace("|", "\\|")

@@ -36,10 +36,16 @@ AUTO_COLUMNS = (Column("kind", "SCAN"), Column("method", "AUTO TAKES"))
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(
+    as_json: AsJson = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print tables for a document.")] = False,
+) -> None:
     """List the methods, their parameters, and which one `auto` takes for what."""
     from gateway.admin import methods
 
+    if as_markdown:
+        say(methods.as_markdown())
+        return
     found = methods.catalogue()
     if as_json:
         print_json(found)

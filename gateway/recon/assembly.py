@@ -61,8 +61,8 @@ class Assembly:
         self._sums[(slice(None), *line, k0)] += acquisition.data[:, samples]
         if self._counts[line] >= self._most:
             raise MalformedData(
-                f"readout {number}: the line at k1 {line[1]}, k2 {line[0]} has come {self._counts[line]} times before;"
-                f" the header's limits of average and segment allow {self._most} in all (encodingLimits)"
+                f"readout {number}: the line at k1 {line[1]}, k2 {line[0]} comes more often than the {self._most} times"
+                " that the header's limits of average and segment allow (encodingLimits)"
             )
         self._counts[line] += 1
         self._calibrating[line] |= bool(acquisition.flags & _FOR_CALIBRATION)

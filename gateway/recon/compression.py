@@ -8,6 +8,7 @@ stay smooth (geometric, Zhang et al., Magn Reson Med 2013;69:571).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,30 +17,58 @@ from numpy.typing import NDArray
 from gateway.recon.blas import one_blas_thread
 from gateway.recon.fft import centred_fft, centred_ifft
 from gateway.recon.preparation import Prepared
+from gateway.recon.resources import Resources
 
 # Beyond this many lines a calibration block adds nothing to what the channels have in common.
 _MOST_LINES = 32
 _MOST_SAMPLES = 64
 
 
-def compressed(prepared: Prepared, coils_out: int, *, geometric: bool = True, workers: int = 1) -> Prepared:
-    """`prepared` with at most `coils_out` virtual channels (0: as it is), learnt from its calibration lines.
+def compressed_images(
+    images: Iterable[Prepared], parameters: Mapping[str, object], resources: Resources
+) -> Iterator[Prepared]:
+    """Each image with the number of channels that the parameter `coils_out` asks for."""
+    compress = Compressor(int(str(parameters["coils_out"])), workers=resources.workers)
+    return map(compress, images)
 
-    Raises `MalformedData` when there is no line at the centre of k-space.
+
+class Compressor:
+    """Makes at most `coils_out` virtual channels (0: all as they are), learnt from the calibration lines.
+
+    Images that differ in nothing but time (phase, set, repetition) get the same virtual channels, those of the first:
+    sensitivities are of a place, not of a moment.
     """
-    n_coils = prepared.kspace.shape[0]
-    if not 0 < coils_out < n_coils:
-        return prepared
-    calibration = prepared.calibration
-    if geometric and calibration.kspace.shape[3] == prepared.kspace.shape[3]:
-        block = calibration.block(_MOST_LINES, samples=calibration.kspace.shape[3])
-        matrices = geometric_matrices(block, coils_out)
-        kspace = apply_along_readout(matrices, prepared.kspace, workers=workers)
-        lines = apply_along_readout(matrices, calibration.kspace, workers=workers)
-    else:
-        matrix = svd_matrix(calibration.block(_MOST_LINES, samples=_MOST_SAMPLES), coils_out)
-        kspace, lines = apply(matrix, prepared.kspace), apply(matrix, calibration.kspace)
-    return replace(prepared, kspace=kspace, calibration=replace(calibration, kspace=lines))
+
+    def __init__(self, coils_out: int, *, geometric: bool = True, workers: int = 1) -> None:
+        self._coils_out = coils_out
+        self._geometric = geometric
+        self._workers = workers
+        self._matrices: dict[tuple[int, ...], NDArray[np.complex64]] = {}
+
+    def __call__(self, prepared: Prepared) -> Prepared:
+        """Raises `MalformedData` when there is no line at the centre of k-space."""
+        if not 0 < self._coils_out < prepared.kspace.shape[0]:
+            return prepared
+        place = prepared.key.encoding, prepared.key.slice, prepared.key.contrast
+        if place not in self._matrices:
+            self._matrices[place] = self._learnt(prepared)
+        matrices = self._matrices[place]
+        lines = self._applied(matrices, prepared.calibration.kspace)
+        calibration = replace(prepared.calibration, kspace=lines)
+        return replace(prepared, kspace=self._applied(matrices, prepared.kspace), calibration=calibration)
+
+    def _learnt(self, prepared: Prepared) -> NDArray[np.complex64]:
+        """(k0, coils_out, coils), or (coils_out, coils) where calibration and image differ along the readout."""
+        calibration = prepared.calibration
+        if self._geometric and calibration.kspace.shape[3] == prepared.kspace.shape[3]:
+            block = calibration.block(_MOST_LINES, samples=calibration.kspace.shape[3])
+            return geometric_matrices(block, self._coils_out)
+        return svd_matrix(calibration.block(_MOST_LINES, samples=_MOST_SAMPLES), self._coils_out)
+
+    def _applied(self, matrices: NDArray[np.complex64], kspace: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        if matrices.ndim == 2:
+            return apply(matrices, kspace)
+        return apply_along_readout(matrices, kspace, workers=self._workers)
 
 
 def svd_matrix(block: NDArray[np.complex64], coils_out: int) -> NDArray[np.complex64]:

@@ -93,3 +93,10 @@ def test_noise_that_was_measured_apart_comes_from_a_file(gateway: Command, share
     refused = gateway("recon", "run", with_noise, "--noise", no_noise, "--out", str(tmp_path / "no"))
     assert refused.status == 2
     assert "gre_2ch.h5: no noise readouts in it" in refused.err
+
+
+def test_the_documentation_lists_what_there_is(gateway: Command) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "reconstruction.md").read_text()
+    assert document.partition("`gateway recon list --markdown` prints.")[2].strip() == (
+        gateway("recon", "list", "--markdown").out.strip()
+    ), "put the output of `gateway recon list --markdown` at the end of docs/reconstruction.md"

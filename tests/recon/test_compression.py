@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from gateway.recon.calibration import CalibrationSource
-from gateway.recon.compression import apply, apply_along_readout, compressed, geometric_matrices, svd_matrix
+from gateway.recon.compression import Compressor, apply, apply_along_readout, geometric_matrices, svd_matrix
 from gateway.recon.fft import centred_ifft
 from gateway.recon.preparation import Preparation, Prepared
 from gateway.recon.resources import Resources
@@ -29,8 +31,8 @@ def lost(full: Prepared, reduced: Prepared) -> float:
 
 
 def test_few_virtual_channels_hold_the_signal_and_fewer_do_along_the_readout(prepared: Prepared) -> None:
-    plain = lost(prepared, compressed(prepared, 4, geometric=False))
-    geometric = lost(prepared, compressed(prepared, 4))
+    plain = lost(prepared, Compressor(4, geometric=False)(prepared))
+    geometric = lost(prepared, Compressor(4)(prepared))
     assert geometric < plain < 0.05
     assert geometric < 0.01
 
@@ -39,7 +41,7 @@ def test_the_root_sum_of_squares_stays(prepared: Prepared) -> None:
     def magnitude(one: Prepared) -> NDArray[np.float32]:
         return np.sqrt((np.abs(centred_ifft(one.kspace, (2, 3))) ** 2).sum(axis=0))
 
-    reduced = compressed(prepared, 6)
+    reduced = Compressor(6)(prepared)
     assert reduced.kspace.shape[0] == reduced.calibration.kspace.shape[0] == 6
     assert reduced.calibration.source is CalibrationSource.CENTRE
     full = magnitude(prepared)
@@ -67,9 +69,20 @@ def test_applying_is_the_product_channel_by_channel(prepared: Prepared) -> None:
 
 @pytest.mark.parametrize("coils_out", [0, 12, 40])
 def test_nothing_to_compress_leaves_the_data_alone(prepared: Prepared, coils_out: int) -> None:
-    assert compressed(prepared, coils_out) is prepared
+    assert Compressor(coils_out)(prepared) is prepared
 
 
 def test_the_number_of_workers_changes_no_byte(prepared: Prepared) -> None:
-    one, two = (compressed(prepared, 4, workers=workers).kspace.tobytes() for workers in (1, 2))
+    one, two = (Compressor(4, workers=workers)(prepared).kspace.tobytes() for workers in (1, 2))
     assert one == two
+
+
+def test_all_times_of_a_place_have_the_same_virtual_channels(prepared: Prepared) -> None:
+    compress = Compressor(4)
+    first = compress(prepared)
+    later = replace(
+        prepared,
+        acquired=replace(prepared.acquired, key=prepared.key._replace(repetition=1)),
+        calibration=replace(prepared.calibration, kspace=prepared.calibration.kspace[::-1].copy()),
+    )
+    np.testing.assert_array_equal(compress(later).kspace, first.kspace)

@@ -116,7 +116,9 @@ def test_repeated_lines_are_averaged_where_the_header_does_not_count_the_average
 
 def test_a_line_that_comes_more_often_than_the_header_allows_is_named() -> None:
     scan = simulate(SMALL)
-    with pytest.raises(MalformedData, match=r"readout 5: the line at k1 0, k2 0 has come 1 times before.*average"):
+    with pytest.raises(
+        MalformedData, match=r"readout 5: the line at k1 0, k2 0 comes more often than the 1 times.*average"
+    ):
         list(sort(scan.header, scan.acquisitions[:5] + scan.acquisitions))
 
 

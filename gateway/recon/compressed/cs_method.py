@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gateway.model.errors import UsageError
 from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon.compressed.reconstruction import Penalty, SparseSettings, reconstruct_sparse
+from gateway.recon.compression import compressed_images
 from gateway.recon.parallel.outputs import CartesianOutput, refuses_all_but_cartesian
 from gateway.recon.parameters import Parameter
 from gateway.recon.preparation import Preparation, Prepared, stage_name
@@ -36,7 +37,7 @@ def reconstruct(
     preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]), gaps_expected=True)
     series: dict[tuple[int, ...], list[Prepared]] = {}
     over_time = _is_over_time(header, str(parameters["penalty"]))
-    for prepared in preparation.images(acquisitions):
+    for prepared in compressed_images(preparation.images(acquisitions), parameters, resources):
         if over_time:
             series.setdefault(prepared.key[:-1], []).append(prepared)
             maker.require_memory(sum(map(len, series.values())), prepared)
@@ -141,6 +142,7 @@ METHOD = Method(
         standard("wavelet", default="db2"),
         standard("iters", default=60),
         standard("eps"),
+        standard("coils_out"),
         standard("outputs"),
         standard("orientation"),
         standard("whiten"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gateway.model.errors import Unsupported, UsageError
 from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon.coils import adaptive_weights, root_sum_of_squares
+from gateway.recon.compression import compressed_images
 from gateway.recon.fft import centred_fft, centred_ifft
 from gateway.recon.parallel.grappa import Grappa, calibrate, fill, noise_gain
 from gateway.recon.parallel.lattice import Lattice, lattice_of
@@ -35,7 +36,7 @@ def reconstruct(
     if parameters["combine"] == "rss" and output.needs_phase:
         raise UsageError("parameter outputs: a root sum of squares has only magnitude; set combine=adaptive")
     preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]), gaps_expected=True)
-    for prepared in preparation.images(acquisitions):
+    for prepared in compressed_images(preparation.images(acquisitions), parameters, resources):
         output.require_memory(prepared)
         yield from _images(prepared, parameters, output, resources.workers)
 
@@ -96,6 +97,7 @@ METHOD = Method(
         ),
         standard("lambda", default=1e-4),
         Parameter("combine", str, "adaptive", "how the channels are combined", choices=("adaptive", "rss")),
+        standard("coils_out"),
         standard("outputs", extra_choices=MAPS),
         standard("orientation"),
         standard("whiten"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from gateway.model.mrd import Acquisition, Image, ScanHeader
+from gateway.recon.compression import compressed_images
 from gateway.recon.parallel.outputs import MAPS, CartesianOutput, refuses_all_but_cartesian
 from gateway.recon.parallel.sense import SenseSettings, sense
 from gateway.recon.preparation import Preparation, stage_name
@@ -28,7 +29,7 @@ def reconstruct(
     )
     output = CartesianOutput(header, parameters, resources)
     preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]), gaps_expected=True)
-    for prepared in preparation.images(acquisitions):
+    for prepared in compressed_images(preparation.images(acquisitions), parameters, resources):
         output.require_memory(prepared)
         shape = prepared.kspace.shape[1], prepared.kspace.shape[2], prepared.kspace.shape[3]
         found = estimate(prepared.calibration, shape, parameters, workers=resources.workers)
@@ -57,6 +58,7 @@ METHOD = Method(
         standard("lambda", default=0.005),
         standard("iters"),
         standard("eps"),
+        standard("coils_out"),
         standard("outputs", extra_choices=MAPS),
         standard("orientation"),
         standard("whiten"),
