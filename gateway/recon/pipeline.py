@@ -75,7 +75,8 @@ class _SeriesOfContrasts:
         named = str(parameters.get("nucleus", AUTO))
         nucleus = resonance(header if named == AUTO else with_nucleus(header, named)).nucleus
         self._apart = nucleus not in ("", "1H")
-        if not nucleus:
+        # Simulations and phantoms that state no field strength claim nothing that could be doubted.
+        if not nucleus and header.system.field_strength_t is not None:
             resources.notice(
                 "the imaged nucleus is unknown: the header has no user parameter Nucleus, and H1resonanceFrequency_Hz"
                 " and systemFieldStrength_T fit none; set nucleus=1H, 129XE, 13C or another"
