@@ -20,7 +20,7 @@ from gateway.model.errors import DatabaseFault, PeerFault, PeerTimeout, Shutting
 from gateway.model.peer import Peer
 from gateway.net.association import Association
 from gateway.net.waiting import first_to_speak
-from gateway.scp.retrieve import Operating, Retrieval, begin, refuse, retrieve_offer
+from gateway.scp.retrieve import INDEX_FAILS, Operating, Retrieval, begin, refuse, retrieve_offer
 from gateway.scp.service import ServiceClass, ServiceContext, message_id_of
 from gateway.scp.suboperations import MOVE_DESTINATION_UNKNOWN, UNABLE_TO_PERFORM
 from gateway.scu.association import RequestedAssociation
@@ -97,7 +97,6 @@ def _move(moving: Moving, context: ServiceContext, message: Message) -> None:
     message_id_of(message.command)
     destination = _destination(moving, message.command.move_destination or "")
     if isinstance(destination, str):
-        context.association.skip_data_set()
         refuse(context, message, MOVE_DESTINATION_UNKNOWN, destination)
         return
     operation = begin(context, message, moving.retrieval)
@@ -164,9 +163,11 @@ class _Mover:
                 self._note(outcome)
 
     def _destination_association(self, ids: Sequence[int]) -> RequestedAssociation:
-        contexts = propose_in_one(self._moving.retrieval.index.kinds(ids))
         try:
+            contexts = propose_in_one(self._moving.retrieval.index.kinds(ids))
             return self._moving.connect(self._destination, contexts)
+        except DatabaseFault as fault:
+            raise _Broken(INDEX_FAILS) from fault
         except PeerFault as fault:
             raise _Broken(str(fault)) from fault
 
@@ -177,7 +178,7 @@ class _Mover:
     def _next(self, outcomes: Iterator[StoreOutcome], sender: StoreSender) -> StoreOutcome | None:
         try:
             return next(outcomes, None)
-        except (PeerFault, StoreFault, DatabaseFault) as fault:
+        except (PeerFault, StoreFault) as fault:
             if sender.under_way is not None:
                 self._note(StoreOutcome(sender.under_way, None, str(fault)))
             raise _Broken(str(fault)) from fault

@@ -19,7 +19,7 @@ from gateway.dicom.information_models import INFORMATION_MODELS, Operation
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, transfer_syntax
 from gateway.model.errors import BadIdentifier, DatabaseFault, LimitExceeded
 from gateway.model.query import Selection
-from gateway.scp.service import ServiceContext, error_comment, message_id_of
+from gateway.scp.service import SOP_CLASS_NOT_SUPPORTED, ServiceContext, error_comment, message_id_of
 from gateway.scp.suboperations import CANCELLED, PENDING, UNABLE_TO_COUNT, Suboperations
 from gateway.scu.contexts import Kind
 from gateway.scu.outgoing import Outgoing, Reencode
@@ -61,12 +61,15 @@ class Retrieval:
     pending_count: int = 100
 
     def objects(self, ids: Sequence[int]) -> Iterator[Outgoing | StoreOutcome]:
-        """One for each id; an outcome for what is not there any more."""
+        """One for each id; an outcome for what is not there any more, or cannot be looked up."""
         for begin in range(0, len(ids), _PORTION):
-            portion = ids[begin : begin + _PORTION]
-            rows = {row.id: row for row in self.index.stored(portion)}
+            portion, missing = ids[begin : begin + _PORTION], _DELETED
+            try:
+                rows = {row.id: row for row in self.index.stored(portion)}
+            except DatabaseFault:
+                rows, missing = {}, _NOT_READ
             for each in portion:
-                yield self._outgoing(rows[each]) if each in rows else _DELETED
+                yield self._outgoing(rows[each]) if each in rows else missing
 
     def _outgoing(self, row: StoredInstance) -> Outgoing:
         return Outgoing(
@@ -78,7 +81,9 @@ class Retrieval:
         )
 
 
+INDEX_FAILS = "the index cannot be read now"
 _DELETED = StoreOutcome("", None, "an instance was deleted meanwhile")
+_NOT_READ = StoreOutcome("", None, INDEX_FAILS)
 
 
 def _open(store: ObjectStore, row: StoredInstance) -> BinaryIO:
@@ -183,7 +188,7 @@ def begin(context: ServiceContext, message: Message, retrieval: Retrieval) -> Op
         status = wrong.status if isinstance(wrong, BadIdentifier) else UNABLE_TO_COUNT
         refuse(context, message, status, str(wrong), offending)
     except DatabaseFault:
-        refuse(context, message, UNABLE_TO_COUNT, "the index cannot be read now")
+        refuse(context, message, UNABLE_TO_COUNT, INDEX_FAILS)
     return None
 
 
@@ -193,6 +198,7 @@ def refuse(
     """Answer that it is not done at all."""
     request = message.command
     context.state.failures += 1
+    context.association.skip_data_set()
     context.log.warning("retrieve.refused", status=f"{status:04X}", comment=comment)
     response = Command(
         field=request.field | RESPONSE_BIT,
@@ -207,6 +213,9 @@ def refuse(
 
 def _selection(context: ServiceContext, message: Message) -> Selection:
     on = context.association.contexts[message.context_id]
+    if message.command.affected_sop_class_uid != on.abstract_syntax:
+        context.association.skip_data_set()
+        raise BadIdentifier("not the SOP class of the presentation context", status=SOP_CLASS_NOT_SUPPORTED)
     data = context.association.read_data_set(LONGEST_IDENTIFIER)
     identifier = parse_identifier(data, on.transfer_syntax)
     relational = context.extended.get(on.abstract_syntax, b"")[:1] == _RELATIONAL

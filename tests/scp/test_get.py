@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from typing import Any
 
 import pytest
 from pydicom import Dataset
+from pydicom.uid import UID
+from pynetdicom.dimse_primitives import C_GET
+from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
+from gateway.db.retrieval import StoredInstance
+from gateway.model.errors import DatabaseFault
 from gateway.model.peer import Peer, Service
 from gateway.model.query import Selection
 from gateway.reencode.pool import Reencoder
+from gateway.scp import retrieve
 from gateway.scp.dicom import DicomScp
 from gateway.scp.get import get_class
 from gateway.scp.retrieve import Retrieval
@@ -225,3 +232,33 @@ def test_a_list_of_failures_that_has_no_room_is_cut(serve: Serve, archive: Archi
     (last, *_), count = get(serve(pending_count=10_000, pending_s=60), study())[-1:], 65534 // 14
     assert last.counts == (None, 0, 7000, 0)
     assert count - 1 <= len(last.failed) <= count
+
+
+def test_an_index_that_fails_in_the_middle(serve: Serve, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be looked up counts as failed; the association goes on, and what was sent before is told of."""
+    for number in range(3):
+        archive.add(number)
+    stored = archive.index.stored
+
+    def once(ids: Sequence[int]) -> list[StoredInstance]:
+        if ids[0]:
+            raise DatabaseFault("disk I/O error")
+        return stored(ids)
+
+    monkeypatch.setattr(retrieve, "_PORTION", 2)
+    monkeypatch.setattr(archive.index, "stored", once)
+    (last,) = get(serve(), study())
+    assert (last.status, last.counts) == (0xB000, (None, 2, 1, 0))
+    assert last.comment == "the index cannot be read now"
+
+
+def test_not_the_sop_class_of_the_context(serve: Serve, archive: Archive) -> None:
+    archive.add(1)
+    with requestor(serve(), STUDY_GET, storage=(SC,)) as assoc:
+        asked = C_GET()
+        asked.MessageID, asked.AffectedSOPClassUID, asked.Priority = 1, UID(PATIENT_GET), 2
+        asked.Identifier = BytesIO(encode(study(), False, True) or b"")
+        assoc.dimse.send_msg(asked, assoc.accepted_contexts[0].context_id or 1)
+        _, told = assoc.dimse.get_msg(block=True)
+    assert told is not None
+    assert told.Status == 0x0122

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.model.errors import DatabaseFault
 from gateway.model.peer import Peer
 from gateway.net.connection import Deadlines
 from gateway.reencode.pool import Reencoder
@@ -231,3 +232,14 @@ def test_more_kinds_than_contexts(serve: Serve, archive: Archive) -> None:
         (last,) = move(serve(port, pending_count=1000))
     assert (last.status, last.counts) == (0xB000, (None, 5, 100, 0))
     assert len(kept.requests) == 5
+
+
+def test_an_index_that_fails_before_the_destination_is_called(
+    serve: Serve, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Sequence[int]) -> Any:
+        raise DatabaseFault("disk I/O error")
+
+    monkeypatch.setattr(archive.index, "kinds", fails)
+    (last,) = move(serve(1))
+    assert (last.status, last.counts, last.failed) == (0xA702, (None, 0, 5, 0), tuple(archive.store.objects))
