@@ -78,10 +78,12 @@ class ReportDesk:
                 del self._open[key]
             self._open[context.source.calling_aet, transaction_uid] = context, context_id
 
-    def forget(self, calling_aet: str, transaction_uid: str) -> None:
-        """The request was not taken: there will be no report."""
+    def forget(self, context: ServiceContext, transaction_uid: str) -> None:
+        """The request that came on this association was not taken: there will be no report of it."""
+        key = context.source.calling_aet, transaction_uid
         with self._lock:
-            self._open.pop((calling_aet, transaction_uid), None)
+            if key in self._open and self._open[key][0] is context:
+                del self._open[key]
 
     def report(self, calling_aet: str, report: CommitmentReport) -> int | None:
         """From another thread: the requester's answer to a report, or None where it could not be had here."""
@@ -93,7 +95,8 @@ class ReportDesk:
         syntax = context.association.contexts[context_id].transfer_syntax
         question = Question(context_id, report_command(report), encode_report(report, syntax))
         context.outbox.put(question)
-        question.settled.wait(_ANSWER_S)
+        if not question.settled.wait(_ANSWER_S):
+            context.outbox.withdraw(question)
         return question.status
 
 
@@ -115,11 +118,13 @@ class Commitment:
 
     def action(self, context: ServiceContext, message: Message) -> None:
         """N-ACTION: take a request."""
+        message_id_of(message.command)
         status = _wrong_action(message.command) or self._take(context, message, self._request)
         _answer(context, message, status)
 
     def event(self, context: ServiceContext, message: Message) -> None:
         """N-EVENT-REPORT: hear what became of a request of ours."""
+        message_id_of(message.command)
         status = _wrong_event(message.command) or self._take(context, message, self._report)
         _answer(context, message, status)
 
@@ -142,7 +147,7 @@ class Commitment:
         try:
             self.record(Requester(source.calling_aet, source.called_aet, source.address, source.peer_id), asked)
         except BaseException:
-            self.desk.forget(source.calling_aet, asked.transaction_uid)
+            self.desk.forget(context, asked.transaction_uid)
             raise
         context.log.info("commitment.requested", transaction=asked.transaction_uid, objects=len(asked.references))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -17,7 +18,7 @@ from gateway.wire.command import Command
 from gateway.wire.dimse import Message
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Question:
     """A request with its data set; `status` is the peer's answer once `settled`, None when there will be none."""
 
@@ -60,6 +61,11 @@ class Outbox:
                 os.eventfd_write(self._wakeup, 1)
                 return
         question.settle(None)
+
+    def withdraw(self, question: Question) -> None:
+        """Ask it no more, as far as it was not asked: who waited has gone another way."""
+        with self._lock, suppress(ValueError):
+            self._waiting.remove(question)
 
     def wait(self, association: Association) -> None:
         """Ask what is left here until the peer says something; raises what ends an association."""
