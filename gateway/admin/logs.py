@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import structlog
-from structlog.typing import ExcInfo, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from gateway.config import LogFormat, LogLevel, LogSettings
 from gateway.model.errors import GatewayError
+from gateway.model.printable import printable
 
 
 def configure(settings: LogSettings) -> None:
@@ -29,6 +30,7 @@ def configure(settings: LogSettings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(_without_values),
+            _shown,
             _renderer(settings.format),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level.value),
@@ -51,6 +53,11 @@ class _UnfailingStream:
         """Flush, or not."""
         with suppress(OSError):
             sys.stderr.flush()
+
+
+def _shown(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """A peer's words, an AE title or a comment, give no command to the terminal of who reads the log."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def _renderer(wanted: LogFormat) -> Processor:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.model.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -44,13 +46,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def say(text: str) -> None:
-    """One line, or several, on standard output."""
-    typer.echo(text)
+    """One line, or several, on standard output; what a terminal would obey is shown instead."""
+    typer.echo(printable(text))
 
 
 def warn(text: str) -> None:
-    """One line on standard error."""
-    typer.echo(text, err=True)
+    """One line on standard error; as for `say`."""
+    typer.echo(printable(text), err=True)
 
 
 def print_json(value: Any) -> None:
@@ -99,7 +101,7 @@ def cell(value: Any) -> str:
         case dict():
             return ", ".join(f"{name}={cell(item)}" for name, item in value.items())
         case _:
-            return str(value)
+            return printable(str(value))
 
 
 def bytes_text(size: int) -> str:

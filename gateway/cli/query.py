@@ -49,7 +49,9 @@ def query(
     study_uid: StudyUid = None,
     key: Annotated[
         list[str] | None,
-        typer.Option("--key", metavar="KEYWORD=VALUE", help="Any other DICOM keyword; repeatable. No value: show it."),
+        typer.Option(
+            "--key", metavar="KEYWORD=VALUE", help="Any other DICOM keyword; repeatable. KEYWORD= only shows it."
+        ),
     ] = None,
     fuzzy: Annotated[bool, typer.Option("--fuzzy", help="Also names that sound alike, if the peer can.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most answers to take.")] = 1000,

@@ -81,3 +81,12 @@ def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPa
         structlog.get_logger().info("node.started", pid=1)
     with pytest.raises(OSError, match="No space left"):
         full.close()
+
+
+@pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.CONSOLE])
+def test_a_peers_words_give_no_command_to_a_terminal(form: LogFormat, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogSettings(format=form))
+    structlog.get_logger().info("association.ended", calling_aet="\x1b[2JAET", cause="a\x9bb")
+    logged = capsys.readouterr().err
+    assert "AET" in logged
+    assert not {"\x1b", "\x9b"} & set(logged)

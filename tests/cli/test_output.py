@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.cli.output import Column, bytes_text, cell, print_rows
+from gateway.cli.output import Column, bytes_text, cell, print_fields, print_rows, say, warn
 
 COLUMNS = (Column("name", "NAME"), Column("value", "VALUE"))
 
@@ -30,6 +30,20 @@ def test_a_wide_row_is_neither_cut_nor_folded_in_a_pipe(capsys: pytest.CaptureFi
 def test_a_peers_text_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows([{"name": "[bold]DOE[/bold]", "value": ":smile:"}], COLUMNS)
     assert "[bold]DOE[/bold]  :smile:" in capsys.readouterr().out
+
+
+def test_a_peers_text_does_not_reach_the_terminal_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[31mROE"
+    print_rows([{"name": hostile, "value": 1}], COLUMNS)
+    print_rows([{"name": hostile, "value": 1}], COLUMNS, as_csv=True)
+    print_rows([{"name": hostile, "value": 1}], COLUMNS, as_json=True)
+    print_fields({"name": hostile})
+    say(hostile)
+    warn(hostile)
+    told = capsys.readouterr()
+    assert "ROE" in told.out
+    assert "ROE" in told.err
+    assert not {"\x1b", "\x07"} & set(told.out + told.err)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
