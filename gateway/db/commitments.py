@@ -28,6 +28,8 @@ from gateway.model.work import JobKind, JobState
 
 # Each open one may hold a few megabytes and reads gigabytes: a peer that asks on and on is told to wait.
 MOST_OPEN = 1000
+# Of one requester: one that left no address to report to has its requests open until they are given up.
+MOST_OPEN_EACH = 250
 _UNDER_WAY = (JobState.READY, JobState.LEASED)
 
 
@@ -63,6 +65,10 @@ def job_key(commitment_id: int | str) -> str:
     return f"commitment:{commitment_id}"
 
 
+_KEY = literal(job_key("")) + cast(commitments.c.id, Text)
+"""The job's key beside a row."""
+
+
 def request(conn: Connection, requester: Requester, asked: CommitmentRequest) -> int:
     """Keep a request with its job and return its id; the same request again is looked into and reported again.
 
@@ -76,7 +82,7 @@ def request(conn: Connection, requester: Requester, asked: CommitmentRequest) ->
     )
     known = conn.execute(select(commitments.c.fingerprint).where(*of_requester)).scalars().all()
     if fingerprint not in known:
-        _require_room(conn)
+        _require_room(conn, requester.calling_aet)
     begun = {
         "called_aet": requester.called_aet,
         "address": requester.address,
@@ -109,7 +115,7 @@ def get(conn: Connection, commitment_id: int) -> Commitment:
     """The request with this id; NotFoundError."""
     row = conn.execute(select(commitments).where(commitments.c.id == commitment_id)).one_or_none()
     if row is None:
-        raise NotFoundError(f"no commitment {commitment_id}")
+        raise NotFoundError(f"no commitment {commitment_id}; `gateway commitments list` shows them all")
     return _commitment(row)
 
 
@@ -140,8 +146,7 @@ def summaries(conn: Connection, *, commitment_id: int | None = None, limit: int 
 def prune(conn: Connection, older_than_s: float) -> int:
     """Delete what was asked for longer ago than this and whose job is no longer kept, and return how many."""
     horizon = clock.now(conn) - round(older_than_s * jobs.SECOND)
-    key = literal(job_key("")) + cast(commitments.c.id, Text)
-    kept = exists().where(jobs_table.c.kind == JobKind.COMMIT, jobs_table.c.key == key)
+    kept = exists().where(jobs_table.c.kind == JobKind.COMMIT, jobs_table.c.key == _KEY)
     return conn.execute(delete(commitments).where(commitments.c.requested_at < horizon, ~kept)).rowcount
 
 
@@ -164,11 +169,14 @@ def stored(conn: Connection, references: Iterable[Reference]) -> Mapping[str, St
     return found
 
 
-def _require_room(conn: Connection) -> None:
+def _require_room(conn: Connection, calling_aet: str) -> None:
     of_kind = (jobs_table.c.kind == JobKind.COMMIT, jobs_table.c.state.in_(_UNDER_WAY))
     count = select(func.count()).select_from(jobs_table).where(*of_kind)
     if conn.execute(count).scalar_one() >= MOST_OPEN:
         raise LimitExceeded(f"{MOST_OPEN} requests for commitment are open already")
+    each = count.join(commitments, jobs_table.c.key == _KEY).where(commitments.c.calling_aet == calling_aet)
+    if conn.execute(each).scalar_one() >= MOST_OPEN_EACH:
+        raise LimitExceeded(f"{MOST_OPEN_EACH} requests for commitment of this requester are open already")
 
 
 def _pack(references: Iterable[Reference]) -> bytes:

@@ -63,6 +63,22 @@ def test_the_number_of_open_requests_is_bounded(database: Database, monkeypatch:
     assert request(database, ONE, uid="1.2.1") == first, "what is known is no new one"
 
 
+def test_one_requester_leaves_room_for_the_others(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commitments, "MOST_OPEN_EACH", 2)
+    numbers = [request(database, ONE, uid=f"1.2.{n}") for n in range(2)]
+    with pytest.raises(LimitExceeded, match="of this requester"):
+        request(database, ONE, uid="1.2.9")
+    request(database, ONE, uid="1.2.9", by=Requester("CT2", "GATEWAY", "192.0.2.2"))
+
+    def give_up(conn: Connection) -> None:
+        job = jobs.find(conn, JobKind.COMMIT, commitments.job_key(numbers[0]))
+        assert job is not None
+        jobs.cancel(conn, job.id)
+
+    database.write(give_up)
+    request(database, ONE, uid="1.2.9")
+
+
 def test_what_was_given_up_counts_no_more_and_goes_with_its_job(database: Database) -> None:
     number = request(database, ONE)
     request(database, ONE, uid="1.2.9")
