@@ -8,7 +8,17 @@ import os
 import platform
 from pathlib import Path
 
-from benchmarks import mrd, query, receive, receive_beside, receive_idle, receive_profile, recon_noncartesian, retrieve
+from benchmarks import (
+    mrd,
+    query,
+    receive,
+    receive_beside,
+    receive_idle,
+    receive_profile,
+    recon,
+    recon_noncartesian,
+    retrieve,
+)
 from benchmarks.rows import Case, Row
 
 CASES: dict[str, Case] = {
@@ -19,7 +29,8 @@ CASES: dict[str, Case] = {
     "mrd": mrd.rows,
     "query": query.rows,
     "retrieve": retrieve.rows,
-    "noncartesian": recon_noncartesian.rows,
+    "recon": recon.rows,
+    "recon-noncartesian": recon_noncartesian.rows,
 }
 
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import numba
 
-# Contiguous arrays of one dimension, in signatures.
+# Contiguous arrays of one and of two dimensions, in signatures.
 COMPLEX = "complex64[::1]"
-REAL = "float32[::1]"
+ROWS = "complex64[:,::1]"
 
 _declared: list[Kernel] = []
 

@@ -17,7 +17,6 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from gateway.model.errors import MalformedData
-from gateway.recon.fft import centred_ifft
 from gateway.recon.kernels import kernel
 
 Complex = NDArray[np.complex64]
@@ -46,7 +45,7 @@ class CartesianSense:
         self._weights = np.ascontiguousarray(shifted[:, :1] if self._plane_by_plane else shifted)
         self._weights = self._weights.reshape(len(weights), self._length)
         per_row = self._n_coils * self._length * np.dtype(np.complex64).itemsize
-        self._rows = max(1, min(len(self._maps), _BLOCK_BYTES // per_row))
+        self._blocks = _runs(np.asarray(self._maps.any(axis=(1, 2, 3))), max(1, _BLOCK_BYTES // per_row))
 
     @property
     def _length(self) -> int:
@@ -80,9 +79,9 @@ class CartesianSense:
 
     def forward(self, image: Complex) -> Complex:
         """√W A x as the solver would see it: (frames, rows, coils, pixels), origin at index 0."""
-        result = np.empty((*image.shape[:2], self._n_coils, self._length), np.complex64)
+        result = np.zeros((*image.shape[:2], self._n_coils, self._length), np.complex64)
         root = np.sqrt(self._weights)
-        for frame, rows in self._blocks(image):
+        for frame, rows in self._tasks(len(image)):
             result[frame, rows] = self._transform(self._expanded(image[frame], rows), inverse=False)
             _weigh(result[frame, rows], root[frame])
         return result
@@ -97,8 +96,8 @@ class CartesianSense:
 
     def normal(self, image: Complex) -> Complex:
         """AᴴWA x."""
-        result = np.empty_like(image)
-        for frame, rows in self._blocks(image):
+        result = np.zeros_like(image)
+        for frame, rows in self._tasks(len(image)):
             channels = self._transform(self._expanded(image[frame], rows), inverse=False)
             _weigh(channels, self._weights[frame])
             _combine(result[frame, rows], self._maps[rows], self._transform(channels, inverse=True))
@@ -128,23 +127,24 @@ class CartesianSense:
 
     def _samples(self, kspace: Complex) -> Complex:
         """(frames, coils, k2, k1, k0) to (frames, rows, coils, pixels), the axes that fall apart transformed."""
-        once = (4, 2) if self._plane_by_plane else (4,)
-        hybrid = centred_ifft(kspace, once, workers=self._workers).astype(np.complex64, copy=False)
+        axes, order = ((4, 2), (4, 2, 0, 1, 3)) if self._plane_by_plane else ((4,), (4, 0, 1, 2, 3))
+        shifted = scipy.fft.ifftshift(kspace, axes=(2, 3, 4))
+        hybrid = scipy.fft.ifftn(shifted, axes=axes, norm="ortho", workers=self._workers, overwrite_x=True)
         shape = (len(self._maps), len(kspace), self._n_coils, self._length)
-        return self._inside(hybrid).reshape(shape).transpose(1, 0, 2, 3)
+        samples: Complex = hybrid.transpose(order).reshape(shape).transpose(1, 0, 2, 3)
+        return samples
 
     def _adjoint(self, samples: Complex, *, weigh: bool = True) -> Complex:
-        image = np.empty((*samples.shape[:2], self._n_maps, self._length), np.complex64)
-        for frame, rows in self._blocks(image):
+        image = np.zeros((*samples.shape[:2], self._n_maps, self._length), np.complex64)
+        for frame, rows in self._tasks(len(image)):
             channels = np.array(samples[frame, rows], order="C")
             if weigh:
                 _weigh(channels, self._weights[frame])
             _combine(image[frame, rows], self._maps[rows], self._transform(channels, inverse=True))
         return image
 
-    def _blocks(self, image: Complex) -> list[tuple[int, slice]]:
-        starts = range(0, len(self._maps), self._rows)
-        return [(frame, slice(start, start + self._rows)) for frame in range(len(image)) for start in starts]
+    def _tasks(self, n_frames: int) -> list[tuple[int, slice]]:
+        return [(frame, rows) for frame in range(n_frames) for rows in self._blocks]
 
     def _expanded(self, image: Complex, rows: slice) -> Complex:
         maps = self._maps[rows]
@@ -160,6 +160,16 @@ class CartesianSense:
         transform = scipy.fft.ifftn if inverse else scipy.fft.fftn
         result: Complex = transform(inside, axes=axes, norm="ortho", workers=self._workers, overwrite_x=True)
         return result.reshape(shape)
+
+
+def _runs(active: NDArray[np.bool_], longest: int) -> list[slice]:
+    """Unbroken runs of rows that have any sensitivity, cut to at most `longest`: the others stay zero."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], active, [False])).astype(np.int8)))
+    return [
+        slice(first, min(first + longest, int(end)))
+        for start, end in zip(edges[::2], edges[1::2], strict=True)
+        for first in range(int(start), int(end), longest)
+    ]
 
 
 @kernel("void(complex64[:,:,::1], complex64[:,:,:,::1], complex64[:,:,::1])", parallel=False)

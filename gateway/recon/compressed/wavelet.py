@@ -94,27 +94,32 @@ def _planes(block: Vector, axis: int) -> list[Vector]:
 def _step(rows: Any, low: Any, inverse: Any) -> None:
     """One level along the second axis, in place: approximation in the first half, detail in the second."""
     outer, n, inner = rows.shape
-    chunk = min(inner, _CHUNK)
-    across = (inner + chunk - 1) // chunk
     half, extra = n // 2, low.size // 2 - 1
-    for task in range(outer * across):
-        a, start = task // across, task % across * chunk
-        width = min(chunk, inner - start)
-        one, two = np.empty((half + extra) * width, np.complex64), np.empty((half + extra) * width, np.complex64)
-        three, four = np.empty(half * width, np.complex64), np.empty(half * width, np.complex64)
-        stride, second = (1, half) if inverse else (2, 1)
-        ahead = extra if inverse else 0
-        _gather(rows, a, start, width, 0, stride, one, ahead, extra - ahead)
-        _gather(rows, a, start, width, second, stride, two, ahead, extra - ahead)
-        parts = one.view(np.float32), two.view(np.float32), three.view(np.float32), four.view(np.float32)
-        if inverse:
-            _synthesis(parts[2], parts[3], parts[0], parts[1], low, 2 * width, half)
-            _scatter(rows, a, start, width, 0, 2, three)
-            _scatter(rows, a, start, width, 1, 2, four)
-        else:
-            _analysis(parts[2], parts[3], parts[0], parts[1], low, 2 * width, half)
-            _scatter(rows, a, start, width, 0, 1, three)
-            _scatter(rows, a, start, width, half, 1, four)
+    chunk = min(inner, _CHUNK)
+    # Two halves to be taken apart or put together, and two that come out: real and imaginary parts side by side.
+    one, two = np.empty((half + extra) * chunk, np.complex64), np.empty((half + extra) * chunk, np.complex64)
+    three, four = np.empty(half * chunk, np.complex64), np.empty(half * chunk, np.complex64)
+    one_, two_, three_, four_ = (
+        one.view(np.float32),
+        two.view(np.float32),
+        three.view(np.float32),
+        four.view(np.float32),
+    )
+    stride, second = (1, half) if inverse else (2, 1)
+    ahead = extra if inverse else 0
+    for a in range(outer):
+        for start in range(0, inner, chunk):
+            width = min(chunk, inner - start)
+            _gather(rows, a, start, width, 0, stride, one, ahead, extra - ahead)
+            _gather(rows, a, start, width, second, stride, two, ahead, extra - ahead)
+            if inverse:
+                _synthesis(three_, four_, one_, two_, low, 2 * width, half)
+                _scatter(rows, a, start, width, 0, 2, three)
+                _scatter(rows, a, start, width, 1, 2, four)
+            else:
+                _analysis(three_, four_, one_, two_, low, 2 * width, half)
+                _scatter(rows, a, start, width, 0, 1, three)
+                _scatter(rows, a, start, width, half, 1, four)
 
 
 @part
@@ -123,9 +128,13 @@ def _gather(
 ) -> None:
     """Every `step`-th row from `first` on, extended periodically by `ahead` rows before and `behind` after."""
     half = rows.shape[1] // 2
-    for i in range(half):
+    for i in range(half if width == 1 else 0):
+        buffer[ahead + i] = rows[a, first + step * i, start]
+    for i in range(half if width > 1 else 0):
+        source, target = rows[a, first + step * i, start : start + width], buffer[(ahead + i) * width :]
         for j in range(width):
-            buffer[(ahead + i) * width + j] = rows[a, first + step * i, start + j]
+            target[j] = source[j]
+    # One after another from the middle outwards, so that more rows than there are halves come round again.
     for i in range(ahead - 1, -1, -1):
         for j in range(width):
             buffer[i * width + j] = buffer[(i + half) * width + j]
@@ -136,55 +145,48 @@ def _gather(
 
 @part
 def _scatter(rows: Any, a: Any, start: Any, width: Any, first: Any, step: Any, buffer: Any) -> None:
-    for i in range(rows.shape[1] // 2):
+    half = rows.shape[1] // 2
+    for i in range(half if width == 1 else 0):
+        rows[a, first + step * i, start] = buffer[i]
+    for i in range(half if width > 1 else 0):
+        source, target = buffer[i * width :], rows[a, first + step * i, start : start + width]
         for j in range(width):
-            rows[a, first + step * i, start + j] = buffer[i * width + j]
+            target[j] = source[j]
 
 
 @part
 def _analysis(coarse: Any, fine: Any, even: Any, odd: Any, low: Any, width: Any, half: Any) -> None:
-    """coarse[i] = Σ low[k] x[2i + k]; fine[i] = Σ high[k] x[2i + k] with high[k] = (−1)^k low[K − 1 − k].
-
-    Two pairs of taps at a time, so that what is summed up is not read and written again for each.
-    """
+    """coarse[i] = Σ low[k] x[2i + k]; fine[i] = Σ high[k] x[2i + k] with high[k] = (−1)^k low[K − 1 − k]."""
     taps = low.size
-    for k in range(0, taps // 2, 2):
+    for k in range(taps // 2):
         a, b, c, d = low[2 * k], low[2 * k + 1], low[taps - 1 - 2 * k], -low[taps - 2 - 2 * k]
-        e = f = g = h = np.float32(0)
-        near = far = k * width
-        if k + 1 < taps // 2:
-            e, f, g, h = low[2 * k + 2], low[2 * k + 3], low[taps - 3 - 2 * k], -low[taps - 4 - 2 * k]
-            far = near + width
+        near_even, near_odd = even[k * width :], odd[k * width :]
         if k == 0:
             for j in range(half * width):
-                coarse[j] = a * even[j + near] + b * odd[j + near] + e * even[j + far] + f * odd[j + far]
-                fine[j] = c * even[j + near] + d * odd[j + near] + g * even[j + far] + h * odd[j + far]
+                coarse[j] = a * near_even[j] + b * near_odd[j]
+                fine[j] = c * near_even[j] + d * near_odd[j]
         else:
             for j in range(half * width):
-                coarse[j] += a * even[j + near] + b * odd[j + near] + e * even[j + far] + f * odd[j + far]
-                fine[j] += c * even[j + near] + d * odd[j + near] + g * even[j + far] + h * odd[j + far]
+                coarse[j] += a * near_even[j] + b * near_odd[j]
+                fine[j] += c * near_even[j] + d * near_odd[j]
 
 
 @part
 def _synthesis(even: Any, odd: Any, coarse: Any, fine: Any, low: Any, width: Any, half: Any) -> None:
     """The transpose of `_analysis`: x[2m] takes coarse[m − k]. Both halves are extended before their beginning."""
     taps = low.size
-    last = (taps // 2 - 1) * width
-    for k in range(0, taps // 2, 2):
+    for k in range(taps // 2):
         a, b, c, d = low[2 * k], low[2 * k + 1], low[taps - 1 - 2 * k], -low[taps - 2 - 2 * k]
-        e = f = g = h = np.float32(0)
-        near = far = last - k * width
-        if k + 1 < taps // 2:
-            e, f, g, h = low[2 * k + 2], low[2 * k + 3], low[taps - 3 - 2 * k], -low[taps - 4 - 2 * k]
-            far = near - width
+        place = (taps // 2 - 1 - k) * width
+        near_coarse, near_fine = coarse[place:], fine[place:]
         if k == 0:
             for j in range(half * width):
-                even[j] = a * coarse[j + near] + c * fine[j + near] + e * coarse[j + far] + g * fine[j + far]
-                odd[j] = b * coarse[j + near] + d * fine[j + near] + f * coarse[j + far] + h * fine[j + far]
+                even[j] = a * near_coarse[j] + c * near_fine[j]
+                odd[j] = b * near_coarse[j] + d * near_fine[j]
         else:
             for j in range(half * width):
-                even[j] += a * coarse[j + near] + c * fine[j + near] + e * coarse[j + far] + g * fine[j + far]
-                odd[j] += b * coarse[j + near] + d * fine[j + near] + f * coarse[j + far] + h * fine[j + far]
+                even[j] += a * near_coarse[j] + c * near_fine[j]
+                odd[j] += b * near_coarse[j] + d * near_fine[j]
 
 
 @kernel("void(complex64[:,:,:], int64[::1], float32)", parallel=False)

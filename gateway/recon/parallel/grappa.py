@@ -209,6 +209,8 @@ def _apply(lines: Any, weights: Any, rows: Any, kinds: Any, origins: Any, start:
             origin = origins[n, s]
             if origin >= 0:
                 for out in range(n_coils):
+                    target = lines[row, out, start : start + n_pixels]
                     for c in range(n_coils):
+                        source, weight = lines[origin, c, start : start + n_pixels], weights[kind, out, c, s]
                         for x in range(n_pixels):
-                            lines[row, out, start + x] += weights[kind, out, c, s, x] * lines[origin, c, start + x]
+                            target[x] += weight[x] * source[x]

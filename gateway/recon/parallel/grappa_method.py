@@ -95,7 +95,7 @@ METHOD = Method(
         Parameter(
             "lines", int, 0, "measured lines that make a missing one; 0: as calibration allows", minimum=0, maximum=32
         ),
-        standard("lambda", default=1e-4),
+        standard("lambda", default=0.003),
         Parameter("combine", str, "adaptive", "how the channels are combined", choices=("adaptive", "rss")),
         standard("coils_out"),
         standard("outputs", extra_choices=MAPS),

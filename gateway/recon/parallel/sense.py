@@ -77,6 +77,7 @@ def sense(
             iterations=settings.iterations,
             tolerance=settings.tolerance,
             damping=settings.damping,
+            separate=2,
             progress=told,
         )
         how = f"conjugate gradients, {solution.iterations} iterations, residual {solution.residuals[-1]:.1e}"

@@ -107,9 +107,10 @@ def _sum_up(matrix: Any, real: Any, imaginary: Any, waves: Any, y: Any, left: An
             matrix[1, p, x] = 0
         for d in range(waves.shape[1]):
             cosine, sine = waves[y, d].real, waves[y, d].imag
+            re, im = real[p, d, left : left + _TILE], imaginary[p, d, left : left + _TILE]
             for x in range(_TILE):
-                matrix[0, p, x] += cosine * real[p, d, left + x] - sine * imaginary[p, d, left + x]
-                matrix[1, p, x] += cosine * imaginary[p, d, left + x] + sine * real[p, d, left + x]
+                matrix[0, p, x] += cosine * re[x] - sine * im[x]
+                matrix[1, p, x] += cosine * im[x] + sine * re[x]
 
 
 @part

@@ -68,7 +68,7 @@ def _window(calibration: NDArray[np.complex64], kernel: int) -> tuple[int, int, 
     window = [1 if extent == 1 else kernel for extent in extents]
     if extents[0] > 1:
         # In three dimensions fewer relations do, and their number decides on the time: shortest along the readout.
-        for axis in (2, 0, 1):
+        for axis in (axis for axis in (2, 0, 1) if extents[axis] > 1):
             others = len(calibration) * math.prod(window) // window[axis]
             window[axis] = max(min(_SHORTEST, kernel), min(window[axis], _MOST_UNKNOWNS // others))
     if any(extent < side for extent, side in zip(extents, window, strict=True)):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model.errors import MalformedData
-from gateway.recon.solvers.vectors import descend, real_inner, squared_norm, turn
+from gateway.recon.solvers.vectors import Powers, descend, row_inner, squared_norm, turn
 
 Vector = NDArray[np.complex64]
 # Applies AᴴA. The result may be a buffer that the next call overwrites; the argument stays as it is.
@@ -42,37 +42,47 @@ def conjugate_gradient(
     iterations: int,
     tolerance: float = 0.0,
     damping: float = 0.0,
+    separate: int = 0,
     x0: Vector | None = None,
     progress: Progress | None = None,
 ) -> Solution:
     """Solve (normal + damping) x = rhs until the relative residual is below `tolerance`.
 
-    The dot products are taken in double precision and in a fixed order. Raises `MalformedData` for a right-hand side
-    that is not finite.
+    `separate`: how many of the first axes number equations of their own, with nothing in common but the tolerance: each
+    of them then gets its own steps, and fewer do. The dot products are taken in double precision and in a fixed order.
+    Raises `MalformedData` for a right-hand side that is not finite.
     """
     reference = checked_norm(rhs)
     x = np.zeros_like(rhs, order="C") if x0 is None else np.array(x0, np.complex64, order="C")
     if not reference:
         return Solution(np.zeros_like(x), (0.0,), 0)
+    rows = (math.prod(rhs.shape[:separate]), math.prod(rhs.shape[separate:]))
     residual = np.array(rhs, np.complex64, order="C")
     if x0 is not None:
         residual -= _damped(normal, x, damping)
-    power = squared_norm(residual)
-    residuals, before = [math.sqrt(power) / reference], 0.0
-    direction = np.zeros_like(residual)
+    residual = residual.reshape(rows)
+    direction, before = np.zeros_like(residual), np.zeros(rows[0])
+    powers = row_inner(residual, residual)
+    residuals = [math.sqrt(float(powers.sum())) / reference]
     for done in range(1, iterations + 1):
         if residuals[-1] <= tolerance:
             break
-        turn(direction, residual, power / before if before else 0.0)
-        image = _damped(normal, direction, damping)
-        curvature = real_inner(direction, image)
-        if not curvature > 0:  # rounding has taken over: nothing more is to be gained
+        turn(direction, residual, _quotient(powers, before))
+        image = np.ascontiguousarray(_damped(normal, direction.reshape(rhs.shape), damping)).reshape(rows)
+        curvatures = row_inner(direction, image)
+        if not (curvatures > 0).any():  # rounding has taken over: nothing more is to be gained
             break
-        before, power = power, descend(x, residual, direction, image, power / curvature)
-        residuals.append(math.sqrt(power) / reference)
+        descend(x.reshape(rows), residual, direction, image, _quotient(powers, curvatures))
+        before, powers = powers, row_inner(residual, residual)
+        residuals.append(math.sqrt(float(powers.sum())) / reference)
         if progress is not None:
             progress(done, iterations)
     return Solution(x, tuple(residuals), len(residuals) - 1)
+
+
+def _quotient(over: Powers, under: Powers) -> Powers:
+    """Zero where nothing is left to divide by."""
+    return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
 
 
 def largest_eigenvalue(normal: Normal, start: Vector, *, iterations: int = 30, tolerance: float = 1e-3) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gateway.recon.solvers.linear import Normal, Progress, Solution, Vector, checked_norm
-from gateway.recon.solvers.vectors import extrapolate, gradient_step, real_inner, squared_norm
+from gateway.recon.solvers.vectors import compare, extrapolate, gradient_step
 
 # (x, step) to argmin_u ½‖u − x‖² + step · g(u). It may work in place and return its argument.
 Proximal = Callable[[Vector, float], Vector]
@@ -42,11 +42,10 @@ def proximal_gradient(
     point, changes = x.copy(), [1.0]
     for done in range(1, iterations + 1):
         image = normal(point) if done > 1 or x0 is not None else np.zeros_like(point)
-        before = point.copy()
-        gradient_step(point, image, rhs, step)
-        new = np.ascontiguousarray(proximal(point.copy(), step))
-        changes.append(_relative_change(new, x))
-        if _uphill(before, new, x):
+        new = np.ascontiguousarray(proximal(gradient_step(point, image, rhs, step), step))
+        uphill, change, size = compare(point, new, x)
+        changes.append(math.sqrt(change / size) if size else 0.0)
+        if uphill > 0:  # the last move goes against the generalised gradient
             momentum = 1.0
         later = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
         extrapolate(point, new, x, (momentum - 1) / later)
@@ -56,13 +55,3 @@ def proximal_gradient(
         if changes[-1] <= tolerance:
             break
     return Solution(x, tuple(changes), len(changes) - 1)
-
-
-def _uphill(point: Vector, new: Vector, old: Vector) -> bool:
-    """Whether the last move goes against the generalised gradient at `point`."""
-    return real_inner(point - new, new - old) > 0
-
-
-def _relative_change(new: Vector, old: Vector) -> float:
-    size = squared_norm(new)
-    return math.sqrt(squared_norm(new - old) / size) if size else 0.0

@@ -16,7 +16,7 @@ Complex = NDArray[np.complex64]
 N_COILS = 6
 
 
-def measured(shape: tuple[int, int, int], lines: tuple[int, int, int]) -> tuple[NDArray[np.bool_], Complex, Complex]:
+def measured(shape: tuple[int, int, int], lines: tuple[int, ...]) -> tuple[NDArray[np.bool_], Complex, Complex]:
     """(where the object is, true sensitivities, calibration with noise) on a grid of `shape` (z, y, x)."""
     pixel = tuple(extent / size for extent, size in zip((60.0, 240.0, 240.0), shape, strict=True))
     heights = [(z - shape[0] // 2) * pixel[0] for z in range(shape[0])]
@@ -31,14 +31,14 @@ def measured(shape: tuple[int, int, int], lines: tuple[int, int, int]) -> tuple[
     return truth > 0.1, maps.astype(np.complex64), calibration.astype(np.complex64)
 
 
-@pytest.mark.parametrize("shape", [(1, 64, 64), (1, 61, 75)])
+@pytest.mark.parametrize("shape", [(1, 64, 64), (1, 61, 75), (64, 61, 1)])
 def test_maps_are_the_sensitivities_up_to_one_phase_a_pixel(shape: tuple[int, int, int]) -> None:
-    inside, truth, calibration = measured(shape, (1, 24, 24))
+    inside, truth, calibration = measured(shape, tuple(min(extent, 24) for extent in shape))
     found = espirit(calibration, shape)
     assert found.maps.shape == (1, N_COILS, *shape)
     agreement = np.abs((found.maps[0].conj() * truth).sum(axis=0))
     assert agreement[inside].min() > 0.98
-    assert 1 - agreement[inside].mean() < 5e-4
+    assert 1 - agreement[inside].mean() < 1e-3
 
 
 def test_maps_of_a_slab() -> None:
