@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.dicom.commitment import STORAGE_COMMITMENT
 from gateway.model.commitment import CommitmentReport
 from gateway.model.instance import Source
 from gateway.net.association import Association
@@ -23,7 +24,7 @@ class Line:
     """An association on which the peer says something once all that waits was asked."""
 
     def __init__(self) -> None:
-        self.contexts = {1: Context(1, commitment.STORAGE_COMMITMENT, "1.2.840.10008.1.2.1")}
+        self.contexts = {1: Context(1, STORAGE_COMMITMENT, "1.2.840.10008.1.2.1")}
         self.sent: list[Command] = []
 
     def send(self, context_id: int, command: Command, data_set: Any) -> None:
