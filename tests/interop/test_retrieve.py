@@ -82,28 +82,20 @@ def archive(node: Node, tmp_path: Path, study: tuple[str, Path]) -> Iterator[Ort
         yield peer
 
 
-@pytest.mark.parametrize("how", ["--get", "--move"])
 def test_this_node_retrieves_from_orthanc(
-    node: Node, archive: OrthancPeer, tmp_path: Path, study: tuple[str, Path], how: str
+    node: Node, archive: OrthancPeer, tmp_path: Path, study: tuple[str, Path]
 ) -> None:
     uid, folder = study
-    done = node.cli("retrieve", "archive", uid, how)
-    assert done.stdout == f"archive sent {COUNT} instances\n"
-    node.cli("studies", "export", uid, str(tmp_path / "exported"))
-    exported = [path for path in (tmp_path / "exported").rglob("*") if path.is_file()]
-    assert data_sets(exported) == data_sets(list(folder.iterdir()))
-
-
-def test_one_series_and_what_is_not_there(node: Node, archive: OrthancPeer, study: tuple[str, Path]) -> None:
-    uid, folder = study
     series = str(pydicom.dcmread(next(folder.iterdir())).SeriesInstanceUID)
-    assert node.cli("retrieve", "archive", uid, "--series", series).stdout == f"archive sent {COUNT} instances\n"
-    missing = node.cli("retrieve", "archive", uid, "--series", "1.2.3", check=False)
-    assert "archive" in missing.stderr
-    wrong = node.cli("retrieve", "archive", "no uid", check=False)
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    elsewhere = node.cli("retrieve", "archive", uid, "--move-to", "nobody", check=False)
-    assert elsewhere.returncode == 2
+    for how in (("--get",), ("--move",), ("--series", series)):
+        assert node.cli("retrieve", "archive", uid, *how).stdout == f"archive sent {COUNT} instances\n"
+        target = tmp_path / how[0].strip("-")
+        node.cli("studies", "export", uid, str(target))
+        assert data_sets([path for path in target.rglob("*") if path.is_file()]) == data_sets(list(folder.iterdir()))
+        node.cli("studies", "delete", uid, "--yes")
+    assert "archive" in node.cli("retrieve", "archive", uid, "--series", "1.2.3", check=False).stderr
+    for wrong in (("no uid",), (uid, "--move-to", "nobody")):
+        assert node.cli("retrieve", "archive", *wrong, check=False).returncode == 2
 
 
 def test_one_node_retrieves_from_another(node: Node, tmp_path: Path, study: tuple[str, Path]) -> None:

@@ -43,10 +43,12 @@ class MemoryIndex:
         return [row.id for row in self.rows]
 
     def kinds(self, ids: Sequence[int]) -> list[tuple[str, str]]:
-        return sorted({(row.sop_class_uid, row.transfer_syntax_uid) for row in self.rows if row.id in ids})
+        wanted = set(ids)
+        return sorted({(row.sop_class_uid, row.transfer_syntax_uid) for row in self.rows if row.id in wanted})
 
     def stored(self, ids: Sequence[int]) -> list[StoredInstance]:
-        return [row for row in self.rows if row.id in ids and row.id not in self.deleted]
+        wanted = set(ids) - self.deleted
+        return [row for row in self.rows if row.id in wanted]
 
 
 @dataclass
