@@ -10,7 +10,6 @@ from gateway.db import studies as table
 from gateway.db.connection import Connection
 from gateway.db.studies import DeletionPlan, StudySummary, StudyTree
 from gateway.model.errors import UsageError
-from gateway.search.keywords import criteria_of
 
 _ALIASES = {"Modality": "ModalitiesInStudy"}
 
@@ -47,6 +46,8 @@ class StoredFile:
 
 def list_(context: Context, keys: dict[str, str], limit: int = 1000) -> list[StudySummary]:
     """The studies that match every key, the newest first. A series' `Modality` is asked of the study's series."""
+    from gateway.search.keywords import criteria_of  # loads the data dictionary, which other operations do without
+
     criteria = criteria_of({_ALIASES.get(keyword, keyword): value for keyword, value in keys.items()})
     with context.database.read() as connection:
         return table.search(connection, criteria, limit=limit)

@@ -46,6 +46,7 @@ class TlsTransport(Transport):
         self._tls: ssl.SSLObject | None = None
         self._buffer = memoryview(b"")
         self._ahead = b""
+        self._fault: TlsFault | None = None  # what is told once; later errors of a broken session say nothing
 
     def establish(self, deadline: float) -> Secured:
         """The handshake. Raises TlsFault where the two sides do not agree, and what `receive_into` raises."""
@@ -175,9 +176,12 @@ class TlsTransport(Transport):
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "" if self._server_name is None else _HINT
             return TlsFault(f"TLS with {self.address}: its certificate is not accepted: {error.verify_message}{hint}")
+        if error.reason is None and self._fault is not None:
+            return self._fault
         _, alert, reason = (error.reason or "failed").rpartition("ALERT_")
         told = "the other side ended it with the alert " if alert else ""
-        return TlsFault(f"TLS with {self.address}: {told}{reason.replace('_', ' ').lower()}")
+        self._fault = TlsFault(f"TLS with {self.address}: {told}{reason.replace('_', ' ').lower()}")
+        return self._fault
 
 
 def _secured(tls: ssl.SSLObject) -> Secured:

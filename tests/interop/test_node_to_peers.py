@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import urllib.request
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.filereader import read_dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from benchmarks.objects import TINY_16, write_study
 from tests.interop.peers import Node, OrthancPeer, eventually, orthanc, running, storescp, storescu
@@ -94,13 +97,24 @@ def decoded(data_set: bytes, transfer_syntax_uid: str) -> pydicom.Dataset:
     return pydicom.dcmread(pydicom.filebase.DicomBytesIO(head + data_set))
 
 
-def test_a_compressed_object_that_a_peer_does_not_take_fails_by_name(node: Node, shared_data: Path) -> None:
+def test_a_compressed_object_goes_uncompressed_to_a_peer_that_takes_no_other(node: Node, shared_data: Path) -> None:
     path = shared_data / "dicom" / "valid" / "pydicom+pydicom" / "4c0049e0_MR_small_jp2klossless.dcm"
     with sink([ExplicitVRLittleEndian, ImplicitVRLittleEndian]) as peer:
         route_everything_to(node, "plain", f"SINK@127.0.0.1:{peer.port}")
         node.cli("import", str(path), "--route")
+        assert eventually(lambda: sent(node) == 1)
+        ((syntax, data_set),) = next(iter(peer.received.values()))
+    came = read_dataset(BytesIO(data_set), syntax == ImplicitVRLittleEndian, is_little_endian=True)
+    np.testing.assert_array_equal(np.frombuffer(came.PixelData, "<i2"), pydicom.dcmread(path).pixel_array.ravel())
+
+
+def test_an_object_that_a_peer_takes_in_no_lossless_way_fails_by_name(node: Node, tmp_path: Path) -> None:
+    write_study(tmp_path / "study", TINY_16, 1)
+    with sink([JPEGBaseline8Bit]) as peer:
+        route_everything_to(node, "lossy", f"SINK@127.0.0.1:{peer.port}")
+        node.cli("import", str(tmp_path / "study"), "--route")
         assert eventually(lambda: bool(refusal(node)))
-        assert "JPEG 2000" in refusal(node)
+        assert "JPEG" in refusal(node)
         assert peer.count() == 0
 
 

@@ -41,8 +41,16 @@ def test_calibration_counts_where_it_is_imaging_too(header_xml: str) -> None:
     assert not judged(header_xml, [0, 1, 2, 3], both)
 
 
-def test_noise_does_not_count(header_xml: str) -> None:
-    assert judged(header_xml, [0, 1, 2, 3], AcquisitionFlag.IS_NOISE_MEASUREMENT)
+def test_noise_does_not_count_among_the_lines(header_xml: str) -> None:
+    completeness = Completeness(parse_header(header_xml))
+    for line in (0, 1, 2, 3):
+        noise = AcquisitionFlag.IS_NOISE_MEASUREMENT
+        completeness.add(replace(LINE, idx=Counters(kspace_encode_step_1=line), flags=noise))
+    assert completeness.only_noise
+    assert completeness.missing() == ""
+    completeness.add(replace(LINE, idx=Counters(kspace_encode_step_1=0)))
+    assert not completeness.only_noise
+    assert "kspace_encode_step_1" in completeness.missing()
 
 
 @pytest.mark.parametrize("name", ["gre_2ch.h5", "brain5t_16ch_vd.h5", "oblique_5slice_4ch.h5", "c13_dynamic.h5"])
