@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.admin.context import Context
@@ -9,6 +10,7 @@ from gateway.admin.progress import Progress
 from gateway.db import studies as table
 from gateway.db.connection import Connection
 from gateway.db.studies import DeletionPlan, StudySummary, StudyTree
+from gateway.model.criteria import Criterion
 from gateway.model.errors import UsageError
 
 _ALIASES = {"Modality": "ModalitiesInStudy"}
@@ -46,9 +48,7 @@ class StoredFile:
 
 def list_(context: Context, keys: dict[str, str], limit: int = 1000) -> list[StudySummary]:
     """The studies that match every key, the newest first. A series' `Modality` is asked of the study's series."""
-    from gateway.search.keywords import criteria_of  # loads the data dictionary, which other operations do without
-
-    criteria = criteria_of({_ALIASES.get(keyword, keyword): value for keyword, value in keys.items()})
+    criteria = _criteria(keys) if keys else {}
     with context.database.read() as connection:
         return table.search(connection, criteria, limit=limit)
 
@@ -106,3 +106,9 @@ def _safe(uid: str) -> str:
     """A UID as a file name; other characters, which some senders use, become underscores."""
     name = "".join(sign if sign.isascii() and (sign.isalnum() or sign in ".-_") else "_" for sign in uid)
     return name.strip(".")[:64] or "unnamed"
+
+
+def _criteria(keys: Mapping[str, str]) -> dict[int, Criterion]:
+    from gateway.search.keywords import criteria_of  # loads the data dictionary, which a plain listing does without
+
+    return criteria_of({_ALIASES.get(keyword, keyword): value for keyword, value in keys.items()})

@@ -29,7 +29,7 @@ class TlsTransport(Transport):
     `context` is asked when the handshake begins.
     """
 
-    __slots__ = ("_ahead", "_buffer", "_context", "_incoming", "_outgoing", "_server_name", "_tls")
+    __slots__ = ("_ahead", "_buffer", "_context", "_fault", "_incoming", "_outgoing", "_server_name", "_tls")
 
     def __init__(
         self,

@@ -114,7 +114,7 @@ def test_an_object_that_a_peer_takes_in_no_lossless_way_fails_by_name(node: Node
         route_everything_to(node, "lossy", f"SINK@127.0.0.1:{peer.port}")
         node.cli("import", str(tmp_path / "study"), "--route")
         assert eventually(lambda: bool(refusal(node)))
-        assert "JPEG" in refusal(node)
+        assert "does not take MR Image Storage" in refusal(node)
         assert peer.count() == 0
 
 
