@@ -176,7 +176,7 @@ class TlsTransport(Transport):
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "" if self._server_name is None else _HINT
             return TlsFault(f"TLS with {self.address}: its certificate is not accepted: {error.verify_message}{hint}")
-        if error.reason is None and self._fault is not None:
+        if not error.reason and self._fault is not None:
             return self._fault
         _, alert, reason = (error.reason or "failed").rpartition("ALERT_")
         told = "the other side ended it with the alert " if alert else ""
