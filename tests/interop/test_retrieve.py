@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
 from pydicom import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, build_context, evt
 
 from benchmarks.objects import TINY_16, write_study
-from tests.interop.peers import Node, OrthancPeer, gateway_node, orthanc, program, storescp, storescu
+from tests.interop.peers import (
+    DicomPeer,
+    Node,
+    OrthancPeer,
+    free_port,
+    gateway_node,
+    orthanc,
+    program,
+    running,
+    storescp,
+    storescu,
+)
 from tests.interop.raw_scu import FileObject, read_file, sink
 from tests.interop.test_bytes import real_files, send
 
 pytestmark = pytest.mark.interop
 
 COUNT = 12
-MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+MOVE, GET = "1.2.840.10008.5.1.4.1.2.2.2", "1.2.840.10008.5.1.4.1.2.2.3"
 
 
 @pytest.fixture
@@ -116,3 +131,114 @@ def test_one_node_retrieves_from_another(node: Node, tmp_path: Path, study: tupl
         assert refused.returncode == 1
         assert "it does not know the destination" in refused.stderr
         assert "the destination is no peer of this node" in refused.stderr
+
+
+def test_orthanc_finds_and_moves_what_is_here(node: Node, tmp_path: Path, study: tuple[str, Path]) -> None:
+    uid, folder = study
+    storescu(node.dicom_port, node.ae_title, [folder])
+    with orthanc(tmp_path / "orthanc", peers={node.ae_title: (node.ae_title, node.dicom_port)}) as peer:
+        node.cli("peers", "add", "orthanc", peer.address)
+        asked = {"Level": "Study", "Query": {"StudyInstanceUID": uid, "NumberOfStudyRelatedInstances": ""}}
+        query = _rest(peer, f"/modalities/{node.ae_title}/query", asked)["Path"]
+        (answer,) = _rest(peer, f"{query}/answers?expand&simplify")
+        assert (answer["StudyInstanceUID"], answer["NumberOfStudyRelatedInstances"]) == (uid, str(COUNT))
+        _rest(peer, f"{query}/retrieve", {"TargetAet": peer.ae_title, "Synchronous": True})
+        out = tmp_path / "out"
+        out.mkdir()
+        for number, instance in enumerate(_rest(peer, "/instances")):
+            (out / str(number)).write_bytes(_fetched(peer, f"/instances/{instance}/file"))
+    assert data_sets(list(out.iterdir())) == data_sets(list(folder.iterdir()))
+
+
+def _fetched(peer: OrthancPeer, path: str, body: object = None) -> bytes:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{peer.http_port}{path}", data, timeout=60) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+def _rest(peer: OrthancPeer, path: str, body: object = None) -> Any:
+    return json.loads(_fetched(peer, path, body))
+
+
+def test_this_node_retrieves_from_pynetdicom(node: Node, tmp_path: Path, study: tuple[str, Path]) -> None:
+    uid, folder = study
+    objects = {str(item.SOPInstanceUID): item for item in map(pydicom.dcmread, folder.iterdir())}
+    with pynetdicom_archive(list(objects.values()), node) as port:
+        node.cli("peers", "add", "archive", f"ARCHIVE@127.0.0.1:{port}")
+        for how in ("--get", "--move"):
+            assert node.cli("retrieve", "archive", uid, how).stdout == f"archive sent {COUNT} instances\n"
+            target = tmp_path / how.strip("-")
+            node.cli("studies", "export", uid, str(target))
+            came = [pydicom.dcmread(path) for path in target.rglob("*") if path.is_file()]
+            assert {str(item.SOPInstanceUID): item for item in came} == objects
+            node.cli("studies", "delete", uid, "--yes")
+
+
+@contextmanager
+def pynetdicom_archive(objects: Sequence[Dataset], node: Node) -> Iterator[int]:
+    """A Query/Retrieve SCP that answers every request with the same objects."""
+
+    def sent(_: evt.Event) -> Iterator[Any]:
+        yield len(objects)
+        for item in objects:
+            yield 0xFF00, item
+
+    def moved(event: evt.Event) -> Iterator[Any]:
+        yield "127.0.0.1", node.dicom_port, {"ae_title": node.ae_title, "contexts": [build_context(storage)]}
+        yield from sent(event)
+
+    storage = str(objects[0].SOPClassUID)
+    entity = AE("ARCHIVE")
+    entity.add_supported_context(storage, scu_role=False, scp_role=True)
+    entity.add_supported_context(MOVE)
+    entity.add_supported_context(GET)
+    server = entity.start_server(
+        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_GET, sent), (evt.EVT_C_MOVE, moved)]
+    )
+    assert server is not None
+    assert server.socket is not None
+    try:
+        yield server.socket.getsockname()[1]
+    finally:
+        server.shutdown()
+
+
+def test_this_node_asks_dcmqrscp(node: Node, tmp_path: Path, study: tuple[str, Path]) -> None:
+    uid, folder = study
+    with dcmqrscp(tmp_path / "dcmqrscp", node) as peer:
+        storescu(peer.port, peer.ae_title, [folder])
+        node.cli("peers", "add", "archive", peer.address)
+        (found,) = node.json("query", "archive", "--StudyInstanceUID", uid)
+        assert found["StudyInstanceUID"] == uid
+        for how in ("--get", "--move"):
+            assert node.cli("retrieve", "archive", uid, how).stdout == f"archive sent {COUNT} instances\n"
+            target = tmp_path / how.strip("-")
+            node.cli("studies", "export", uid, str(target))
+            came = data_sets([path for path in target.rglob("*") if path.is_file()])
+            assert came == data_sets(list(folder.iterdir()))
+            node.cli("studies", "delete", uid, "--yes")
+
+
+@contextmanager
+def dcmqrscp(folder: Path, node: Node) -> Iterator[DicomPeer]:
+    """DCMTK's archive, which knows this node as a destination."""
+    (folder / "archive").mkdir(parents=True)
+    port = free_port()
+    (folder / "dcmqrscp.cfg").write_text(
+        f"""NetworkTCPPort = {port}
+MaxPDUSize = 65536
+MaxAssociations = 16
+HostTable BEGIN
+node = ({node.ae_title}, 127.0.0.1, {node.dicom_port})
+HostTable END
+VendorTable BEGIN
+VendorTable END
+AETable BEGIN
+QRSCP {folder / "archive"} RW (10, 1024mb) ANY
+AETable END
+"""
+    )
+    command = [program("dcmqrscp"), "-c", str(folder / "dcmqrscp.cfg")]
+    with running(command, port, folder / "dcmqrscp.log"):
+        yield DicomPeer("QRSCP", port, folder)
