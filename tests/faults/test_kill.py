@@ -83,7 +83,7 @@ def test_receiving(node: Node, objects: list[FileObject], seed: int) -> None:
     assert verified.returncode == 0, verified.stdout
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))])
 def test_forwarding_and_routing_while_instances_still_arrive(node: Node, objects: list[FileObject], seed: int) -> None:
     with sink([EXPLICIT]) as target:
         node.cli("peers", "add", "sink", f"SINK@127.0.0.1:{target.port}")
