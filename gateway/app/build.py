@@ -20,7 +20,7 @@ from gateway.db import jobs, peers, users, waits
 from gateway.db.connection import Connection
 from gateway.db.engine import Database
 from gateway.jobs import backoff, sweep
-from gateway.jobs.worker import LEASE_S, Worker
+from gateway.jobs.worker import Worker
 from gateway.model.errors import NodeFault, UsageError
 from gateway.model.peer import Peer
 from gateway.model.routing import Trigger
@@ -79,7 +79,7 @@ def _worker(context: Context, bell: Bell, desk: ReportDesk) -> Worker:
     if context.settings.database.is_sqlite:  # this node holds its lock: a lease can only be of one that was killed
         context.database.write(jobs.release_leases)
         context.database.write(lambda connection: _bound_waits(connection, context.settings))
-    worker = Worker(context.database, handlers(context, desk))
+    worker = Worker(context.database, handlers(context, desk), lease_s=context.settings.node.lease_seconds)
     bell.answer_with(lambda delay_s: worker.wake(delay_s=delay_s))
     return worker
 
@@ -87,7 +87,7 @@ def _worker(context: Context, bell: Bell, desk: ReportDesk) -> Worker:
 def _bound_waits(connection: Connection, settings: Settings) -> None:
     routing = settings.routing
     longest_s = max(sweep.PERIOD_S, routing.force_seconds, routing.study_quiet_seconds, routing.series_quiet_seconds)
-    waits.bound(connection, job_s=longest_s, lease_s=LEASE_S, delivery_s=backoff.CEILING_S)
+    waits.bound(connection, job_s=longest_s, lease_s=settings.node.lease_seconds, delivery_s=backoff.CEILING_S)
 
 
 def _dicom(

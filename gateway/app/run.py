@@ -18,15 +18,16 @@ from gateway.config import is_loopback
 
 log = structlog.get_logger()
 
-# A store in flight may finish within this.
-DRAIN_S = 20.0
-# After that only threads that wait for a disk or a peer can be left, and they end with the process: together below
-# 30 s, and below the unit file's TimeoutStopSec.
+# After the drain only threads that wait for a disk or a peer can be left, and they end with the process: by default
+# together below 30 s, and always below the unit file's TimeoutStopSec.
 EXIT_S = FAREWELL_S + 2.0
 
 
-def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
-    """Start `node`, say that it is ready, and drain it at SIGTERM or SIGINT; returns the exit status."""
+def run_until_signal(node: Node, announce: Callable[[str], None], *, drain_s: float) -> int:
+    """Start `node`, say that it is ready, and drain it at SIGTERM or SIGINT; returns the exit status.
+
+    A store in flight may finish within `drain_s`.
+    """
     ended = threading.Event()
     caught: list[str] = []
 
@@ -45,10 +46,10 @@ def run_until_signal(node: Node, announce: Callable[[str], None]) -> int:
         announce(ready_line(node))
     ended.wait()
     log.info("node.signal", signals=caught)
-    watchdog = threading.Timer(DRAIN_S + EXIT_S, os._exit, (1,))
+    watchdog = threading.Timer(drain_s + EXIT_S, os._exit, (1,))
     watchdog.daemon = True
     watchdog.start()
-    node.drain(DRAIN_S)
+    node.drain(drain_s)
     return 0
 
 

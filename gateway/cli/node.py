@@ -54,8 +54,8 @@ def serve(
 ) -> None:
     """Run the node until SIGTERM or Ctrl-C.
 
-    Prints one line with "ready" when all listeners are bound. At the end what is being received is finished (20 s at
-    most), and no acknowledged object is lost, however the node ends.
+    Prints one line with "ready" when all listeners are bound. At the end what is being received is finished (within
+    node.drain_seconds), and no acknowledged object is lost, however the node ends.
     """
     from gateway import app, config
     from gateway.admin import logs
@@ -66,7 +66,7 @@ def serve(
     settings = config.load(home)
     logs.configure(settings.log)
     node = app.build(settings, home, app.part(None if only is None else only.value, settings))
-    raise typer.Exit(app.run_until_signal(node, announce=say))
+    raise typer.Exit(app.run_until_signal(node, announce=say, drain_s=settings.node.drain_seconds))
 
 
 def status(

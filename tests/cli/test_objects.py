@@ -171,6 +171,7 @@ def test_init_writes_a_unit_that_starts_this_home(gateway: Command, home: Path) 
     unit = (home / "gateway.service").read_text()
     assert f"Environment=GATEWAY_HOME={home}" in unit
     assert "NoNewPrivileges=yes" in unit
+    assert "TimeoutStopSec=35\n" in unit, "later than the node ends by itself"
 
 
 def test_what_a_rule_would_do_with_a_file_and_with_what_came(gateway: Command, study: str, tmp_path: Path) -> None:

@@ -6,21 +6,33 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from benchmarks.objects import TINY_16, write_study
+from gateway.config.sections import NodeSettings
 from tests.interop.peers import Node, eventually, gateway_node
 from tests.interop.raw_scu import FileObject, RawScu, read_file
 
 ABORT = 0x07
-ENDS_WITHIN_S = 30.0
+DRAIN_S = 2.0
+# The last words to those that are cut off, and the end of the process: with the default of 20 s, less than 30 s.
+BEYOND_S = 10.0
+ENDS_WITHIN_S = DRAIN_S + BEYOND_S
+
+
+@contextmanager
+def draining_within(drain_s: float, home: Path) -> Iterator[Node]:
+    settings = {"GATEWAY_STORE__RESERVE": "0", "GATEWAY_NODE__DRAIN_SECONDS": f"{drain_s}"}
+    with gateway_node(home, **settings) as running:
+        yield running
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    with gateway_node(tmp_path / "node", GATEWAY_STORE__RESERVE="0") as running:
+    with draining_within(DRAIN_S, tmp_path / "node") as running:
         yield running
 
 
@@ -67,15 +79,22 @@ def test_a_store_in_flight_finishes_and_a_new_association_is_rejected_for_now(
     assert list((node.home / "store" / "tmp").iterdir()) == []
 
 
-def test_a_store_that_does_not_finish_is_aborted_and_the_node_ends_in_time(node: Node, items: list[FileObject]) -> None:
-    with half_sent(node, items[0]).socket as connection:
+@pytest.mark.parametrize("drain_s", [DRAIN_S, pytest.param(NodeSettings().drain_seconds, marks=pytest.mark.soak)])
+def test_a_store_that_does_not_finish_is_aborted_and_the_node_ends_in_time(
+    tmp_path: Path, items: list[FileObject], drain_s: float
+) -> None:
+    with (
+        draining_within(drain_s, tmp_path / "node") as node,
+        half_sent(node, items[0]).socket as connection,
+    ):
         began = time.monotonic()
         told_to_end(node)
-        connection.settimeout(ENDS_WITHIN_S)
+        connection.settimeout(drain_s + BEYOND_S)
         assert connection.recv(6)[0] == ABORT
+        assert time.monotonic() - began >= drain_s, "what was begun had its time"
         assert node.process is not None
-        assert node.process.wait(ENDS_WITHIN_S - (time.monotonic() - began)) == 0
-    assert list((node.home / "store" / "tmp").iterdir()) == []
+        assert node.process.wait(drain_s + BEYOND_S - (time.monotonic() - began)) == 0
+        assert list((node.home / "store" / "tmp").iterdir()) == []
 
 
 def test_a_second_sigterm_and_a_busy_sender_change_nothing(node: Node, items: list[FileObject]) -> None:
