@@ -25,7 +25,7 @@ from gateway.jobs.recon_input import Source, open_source
 from gateway.jobs.recon_output import Output, ProgressReport
 from gateway.jobs.recon_task import MAX_TASK, Failed, MethodChosen, Mode, Noticed, ScanEnded, ScanIdentified, Task
 from gateway.model.errors import GatewayError, LimitHit, MalformedData, NodeFault, Unsupported
-from gateway.model.mrd import Acquisition, Image, ScanHeader
+from gateway.model.mrd import Acquisition, Image, ScanHeader, Waveform
 from gateway.recon import kernels, pipeline, registry
 from gateway.recon.noise import NoiseEstimator
 from gateway.recon.noise_text import noise_from_text, noise_text
@@ -33,6 +33,7 @@ from gateway.recon.readouts import check_samples, is_noise
 from gateway.recon.registry import AUTO
 from gateway.recon.resources import Resources
 from gateway.recon.survey import surveyed
+from gateway.recon.waveforms import WaveformLog
 from gateway.wire.mrd.completeness import Completeness
 from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.identity import IdentityDigest
@@ -94,7 +95,7 @@ def _reconstruct(task: Task, source: Source, output: Output) -> None:
     resolved, acquisitions = _resolve(task, header, readouts, output)
     images = _Held(readouts, output)
     with ThreadPoolExecutor(task.workers) as pool:
-        resources = _resources(task, pool, output)
+        resources = replace(_resources(task, pool, output), waveforms=readouts.waveforms)
         try:
             for image in pipeline.execute(resolved, header, acquisitions, resources):
                 images.add(image)
@@ -159,11 +160,15 @@ def method_name(config: str, aliases: Mapping[str, str]) -> str:
 
 
 class _Watched:
-    """The readouts on their way into the reconstruction: their identity, number and completeness are told."""
+    """The readouts on their way into the reconstruction: their identity, number and completeness are told.
+
+    `waveforms` holds those that came between them.
+    """
 
     def __init__(self, header: ScanHeader, source: Source, output: Output) -> None:
         self.identified = False
         self.count = 0
+        self.waveforms = WaveformLog()
         self._noise = NoiseEstimator()
         self._identity = IdentityDigest(header)
         self._completeness = Completeness(header)
@@ -185,7 +190,10 @@ class _Watched:
             pass
 
     def _watch(self) -> Iterator[Acquisition]:
-        for acquisition in self._source.acquisitions():
+        for acquisition in self._source.records():
+            if isinstance(acquisition, Waveform):
+                self.waveforms.add(acquisition)
+                continue
             self.count += 1
             if is_noise(acquisition):
                 self._hear_noise(acquisition)

@@ -1,7 +1,7 @@
 """Raw data as the reconstruction process reads it: a stream that may still be growing, or an HDF5 file.
 
-Both give the same: the header as text, then readouts. A live scan and a file of it are so the same to all that
-follows.
+Both give the same: the header as text, then readouts and waveforms. A live scan and a file of it are so the same to
+all that follows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Protocol
 from gateway.ingest.scan_files import MediaType
 from gateway.jobs.recon_task import PROGRESS, Arrival
 from gateway.model.errors import LimitExceeded, MalformedData, ProtocolViolation
-from gateway.model.mrd import Acquisition
+from gateway.model.mrd import Acquisition, Waveform
 from gateway.wire.mrd.framing import FILE
-from gateway.wire.mrd.hdf5 import open_raw_file
+from gateway.wire.mrd.hdf5 import RawFile, open_raw_file
 from gateway.wire.mrd.messages import Header, Message
 from gateway.wire.mrd.stream import Decoder
 
@@ -31,12 +31,12 @@ class Source(Protocol):
     def header_xml(self) -> str:
         """The header; waits for it. Raises MalformedData."""
 
-    def acquisitions(self) -> Iterator[Acquisition]:
-        """The readouts, as they come. Raises MalformedData."""
+    def records(self) -> Iterator[Acquisition | Waveform]:
+        """The readouts and waveforms, as they come. Raises MalformedData."""
 
     @property
     def broken(self) -> str:
-        """After the last readout: how the data breaks off, empty when it does not."""
+        """After the last record: how the data breaks off, empty when it does not."""
 
 
 class Growing:
@@ -87,11 +87,11 @@ class StreamSource:
                 return message.xml
         raise MalformedData("MRD stream: it ended before its header")
 
-    def acquisitions(self) -> Iterator[Acquisition]:
+    def records(self) -> Iterator[Acquisition | Waveform]:
         """What came before a violation is sound; the scan ends there."""
         try:
             for message in self._messages:
-                if isinstance(message, Acquisition):
+                if isinstance(message, Acquisition | Waveform):
                     yield message
         except (ProtocolViolation, LimitExceeded) as error:
             self._violation = str(error)
@@ -110,12 +110,16 @@ class FileSource:
 
     broken = ""
 
-    def __init__(self, xml: str, acquisitions: Callable[[], Iterator[Acquisition]]) -> None:
-        self._xml = xml
-        self.acquisitions = acquisitions
+    def __init__(self, file: RawFile) -> None:
+        self._file = file
 
     def header_xml(self) -> str:
-        return self._xml
+        return self._file.header_xml
+
+    def records(self) -> Iterator[Acquisition | Waveform]:
+        """The waveforms first: a file does not say between which readouts they came."""
+        yield from self._file.waveforms()
+        yield from self._file.acquisitions()
 
 
 @contextmanager
@@ -128,7 +132,7 @@ def _file(descriptor: int, control: socket.socket | None) -> Iterator[Source]:
     if control is not None:
         raise ProtocolViolation("an HDF5 file cannot be read while it is written")
     with open_raw_file(Path(f"/proc/self/fd/{descriptor}")) as file:
-        yield FileSource(file.header_xml, file.acquisitions)
+        yield FileSource(file)
 
 
 _SOURCES: dict[str, Callable[[int, socket.socket | None], AbstractContextManager[Source]]] = {

@@ -349,6 +349,17 @@ class SequenceParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveformInformation:
+    """What the header says of the waveforms of one `waveform_id`.
+
+    `trigger_channel` counts from 0, None where the header does not say.
+    """
+
+    name: str = ""
+    trigger_channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScanHeader:
     """The XML header of a scan. `xml` is the text as it came."""
 
@@ -359,5 +370,5 @@ class ScanHeader:
     measurement: Measurement = field(default_factory=Measurement)
     sequence: SequenceParameters = field(default_factory=SequenceParameters)
     user: UserParameters = field(default_factory=UserParameters)
-    waveforms: Mapping[int, str] = field(default_factory=dict)
+    waveforms: Mapping[int, WaveformInformation] = field(default_factory=dict)
     xml: str = field(default="", repr=False)

@@ -202,7 +202,7 @@ class _Gridder:
 METHOD = Method(
     name=_NAME,
     version="1",
-    summary="echo-planar imaging: ramp sampling, ghost correction by navigators",
+    summary="Echo-planar imaging: ramp sampling, ghost correction by navigators",
     parameters=(
         Parameter("combine", str, "auto", "how the channels are combined", choices=("auto", *COMBINATIONS)),
         Parameter("correct", bool, True, "match backward to forward echoes by the navigators"),

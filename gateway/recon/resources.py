@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
 from gateway.model.errors import LimitExceeded
 from gateway.recon.noise import NoiseMeasurement
+from gateway.recon.waveforms import WaveformLog
 
 _GIB = 1024**3
 _COMPLEX64 = 8
@@ -49,8 +50,9 @@ class Resources:
     """`memory_limit`: bytes that the arrays of one reconstruction may take together. `workers`: threads of an FFT.
 
     `each` shares independent pieces of work out to as many threads.
-    `noise` is the noise of the same coils from another measurement, for scans without noise readouts; nothing else here
-    may change a pixel. `progress(what, done, total)` may be called as often as one likes. `notice`
+    `noise` is the noise of the same coils from another measurement, for scans without noise readouts; `waveforms` are
+    those of the scan, complete when its readouts have come to their end. Nothing else here may change a pixel.
+    `progress(what, done, total)` may be called as often as one likes. `notice`
     takes a line that somebody should read, without a value of the patient. `stages` is None where nobody
     looks: what is only for it need not be made.
     """
@@ -59,6 +61,7 @@ class Resources:
     workers: int = 1
     each: Each = _one_by_one
     noise: NoiseMeasurement | None = None
+    waveforms: WaveformLog = field(default_factory=WaveformLog)
     progress: Callable[[str, int, int], None] = _nobody
     stages: StageSink | None = None
     notice: Callable[[str], None] = _unread

@@ -121,7 +121,7 @@ def _is_over_time(header: ScanHeader, penalty: str) -> bool:
 METHOD = Method(
     name=_NAME,
     version="1",
-    summary="compressed sensing of Cartesian data: wavelets or total variation, low rank over time",
+    summary="Compressed sensing of Cartesian data: wavelets or total variation, low rank over time",
     parameters=(
         *PARAMETERS,
         Parameter(

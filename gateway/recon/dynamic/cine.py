@@ -17,7 +17,8 @@ from gateway.recon.assembly import ImageKey
 from gateway.recon.coils import adaptive, root_sum_of_squares
 from gateway.recon.dynamic.cardiac_lines import CardiacLines
 from gateway.recon.dynamic.frames import acquired_of, frame_of, image_of
-from gateway.recon.dynamic.gating import TICK_MS, Gating, gate
+from gateway.recon.dynamic.gating import TICK_MS, Gating, gate, gate_by_beats, is_gating_signal
+from gateway.recon.dynamic.heartbeats import beats_of
 from gateway.recon.dynamic.temporal import Regularisation, solve
 from gateway.recon.grid import grid_of
 from gateway.recon.noise import NoiseEstimator
@@ -30,13 +31,22 @@ from gateway.recon.registry import Method, ScanKind, encoding_of, scan_kind
 from gateway.recon.resources import Resources, complex_bytes
 from gateway.recon.standard_parameters import standard
 from gateway.recon.trajectories import Gathering, Readouts
+from gateway.recon.waveforms import CARDIAC
 
 _NAME = "cine"
 _CARTESIAN = (ScanKind.CARTESIAN, ScanKind.ACCELERATED)
+_STAMPS = "stamps"
 _KINDS = (*_CARTESIAN, ScanKind.RADIAL)
 _PARAMETERS = (
     standard("phases"),
     standard("rr_window"),
+    Parameter(
+        "gating",
+        str,
+        "auto",
+        "what tells the heart beat: the readouts' stamps or a waveform; auto: the first of these that the scan has",
+        choices=("auto", _STAMPS, *CARDIAC),
+    ),
     Parameter(
         "warp",
         str,
@@ -71,18 +81,40 @@ def reconstruct(
     header: ScanHeader, acquisitions: Iterator[Acquisition], parameters: Mapping[str, object], resources: Resources
 ) -> Iterator[Image]:
     """One image (1, z, y, x) float32 for each phase of the beat; `phase` counts them, at the end of the scan."""
-    former = Former(header, parameters, resources)
+    former, gate_of = Former(header, parameters, resources), _Gate(header, parameters, resources)
     if scan_kind(encoding_of(header)) in _CARTESIAN:
-        yield from _Lines(header, former, resources).images(acquisitions)
+        yield from _Lines(header, former, gate_of, resources).images(acquisitions)
         return
     for readouts in Gathering(header, resources, whiten=former.options.whiten).images(acquisitions):
-        yield from _of_spokes(former, readouts, resources)
+        yield from _of_spokes(former, gate_of, readouts, resources)
 
 
-def _of_spokes(former: Former, readouts: Readouts, resources: Resources) -> Iterator[Image]:
+class _Gate:
+    """Finds the phase of each readout, by what the parameter `gating` names."""
+
+    def __init__(self, header: ScanHeader, parameters: Mapping[str, object], resources: Resources) -> None:
+        self._named = header.waveforms
+        self._log = resources.waveforms
+        self._source = str(parameters["gating"])
+        self._rr_window = float(str(parameters["rr_window"]))
+        self._warp = str(parameters["warp"])
+
+    def __call__(self, since_trigger: NDArray[np.integer], stamps: NDArray[np.integer]) -> Gating:
+        """Of readouts (n,) with these stamps. Raises `Unsupported` where there is no gating signal."""
+        by_stamps = self._source == _STAMPS or (self._source == "auto" and is_gating_signal(since_trigger))
+        for source in () if by_stamps else CARDIAC if self._source == "auto" else (self._source,):
+            beats = beats_of(self._log, self._named, source)
+            if beats.size:
+                return gate_by_beats(beats, stamps, rr_window=self._rr_window, warp=self._warp)
+        if self._source in CARDIAC:
+            raise Unsupported(f"parameter gating: the scan has no {self._source} waveform with heart beats in it")
+        return gate(since_trigger, stamps, rr_window=self._rr_window, warp=self._warp)
+
+
+def _of_spokes(former: Former, gate_of: _Gate, readouts: Readouts, resources: Resources) -> Iterator[Image]:
     options, placed = former.options, former.placed(readouts)
     readouts = placed.readouts
-    gating = gate(readouts.physiology[:, 0], readouts.stamps, rr_window=options.rr_window, warp=options.warp)
+    gating = gate_of(readouts.physiology[:, 0], readouts.stamps)
     with np.errstate(invalid="ignore"):
         bins = np.floor(gating.phase * options.phases)
     members = [np.flatnonzero(bins == number) for number in range(options.phases)]
@@ -127,9 +159,10 @@ def _told(gating: Gating, phases: int) -> Told:
 class _Lines:
     """Holds the lines of a Cartesian scan until its end."""
 
-    def __init__(self, header: ScanHeader, former: Former, resources: Resources) -> None:
+    def __init__(self, header: ScanHeader, former: Former, gate_of: _Gate, resources: Resources) -> None:
         self._header = header
         self._former = former
+        self._gate_of = gate_of
         self._resources = resources
         self._noise = NoiseEstimator()
         self._whitening = Whitening(header, resources, self._noise, switched_on=former.options.whiten)
@@ -169,11 +202,9 @@ class _Lines:
     def _phases(self, key: ImageKey, held: _Held) -> Iterator[Image]:
         options, encoding = self._former.options, self._header.encodings[key.encoding]
         numbers, readouts = [number for number, _ in held], [one for _, one in held]
-        gating = gate(
+        gating = self._gate_of(
             np.array([one.physiology_time_stamp[0] for one in readouts]),
             np.array([one.acquisition_time_stamp for one in readouts]),
-            rr_window=options.rr_window,
-            warp=options.warp,
         )
         lines = CardiacLines.of(readouts, numbers, encoding, self._resources)
         lines.check(gating.phase)

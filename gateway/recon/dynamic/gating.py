@@ -1,4 +1,4 @@
-"""When the heart was in which phase: beats from the time stamps of the readouts, and the phase of each readout.
+"""When the heart was in which phase: the phase of each readout, from its time stamps or from the times of the beats.
 
 Retrospective gating as in Lenz et al., Magn Reson Med 1989;12:14 (each readout is sorted by the time since its R wave).
 Beats that are much shorter or longer than the median are left out. A beat that lasts longer than another has a longer
@@ -39,6 +39,11 @@ class Gating:
         return phase * self.rr_ms
 
 
+def is_gating_signal(since_trigger: NDArray[np.integer]) -> bool:
+    """Whether stamps (readouts,) of the time since the last R wave ever begin anew."""
+    return bool(np.any(np.diff(since_trigger.astype(np.int64)) < 0))
+
+
 def gate(
     since_trigger: NDArray[np.integer], stamps: NDArray[np.integer], *, rr_window: float, warp: str = "diastole"
 ) -> Gating:
@@ -49,14 +54,42 @@ def gate(
     Raises `Unsupported` where the stamps are no gating signal.
     """
     since = since_trigger.astype(np.float64) * TICK_MS
-    starts = np.flatnonzero(np.diff(since) < 0) + 1
-    if not starts.size:
+    if not is_gating_signal(since_trigger):
         raise Unsupported(
             "physiology_time_stamp: it never goes back during the scan, so that it is no gating signal; a stamp of the"
-            " time since the last R wave, which begins anew with every beat, is needed"
+            " time since the last R wave, which begins anew with every beat, is needed, or a waveform of the ECG"
         )
+    starts = np.flatnonzero(np.diff(since) < 0) + 1
     beat = np.searchsorted(starts, np.arange(len(since)), side="right")
     lengths = _lengths(since, stamps.astype(np.float64) * TICK_MS, beat)
+    return _gated(since, beat, lengths, rr_window, warp)
+
+
+def gate_by_beats(
+    beats_ms: NDArray[np.float64], stamps: NDArray[np.integer], *, rr_window: float, warp: str = "diastole"
+) -> Gating:
+    """As `gate`, for R waves at `beats_ms` on the clock of `stamps`, ascending.
+
+    Raises `Unsupported` where fewer than two beats lie within the scan.
+    """
+    times = stamps.astype(np.float64) * TICK_MS
+    within = np.flatnonzero((beats_ms > times.min()) & (beats_ms <= times.max()))
+    if within.size < 2:
+        raise Unsupported(
+            f"waveforms: {within.size} heart beats lie between the first and the last readout; their time_stamp and the"
+            " acquisition_time_stamp of the readouts must count the same clock"
+        )
+    # With the beat in which the scan began.
+    waves = beats_ms[max(within[0] - 1, 0) : within[-1] + 1]
+    beat = np.searchsorted(waves, times, side="right") - 1
+    # What came before the first R wave is in no beat: its phase is NaN, whatever it is counted to.
+    since = np.where(beat >= 0, times - waves[np.maximum(beat, 0)], np.nan)
+    return _gated(since, np.maximum(beat, 0), np.append(np.diff(waves), np.nan), rr_window, warp)
+
+
+def _gated(
+    since: NDArray[np.float64], beat: NDArray[np.intp], lengths: NDArray[np.float64], rr_window: float, warp: str
+) -> Gating:
     # The scan ended in the middle of a beat, of which nobody knows how long it was: taken for a median one.
     median = float(np.median(lengths[:-1]))
     lengths[-1] = median

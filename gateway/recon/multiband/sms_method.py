@@ -175,7 +175,7 @@ def _placed(excited: Prepared, reference: Prepared, kspace: Complex) -> Prepared
 METHOD = Method(
     name=_NAME,
     version="1",
-    summary="simultaneous multi-slice imaging: split slice-GRAPPA from a single-band reference",
+    summary="Simultaneous multi-slice imaging: split slice-GRAPPA from a single-band reference",
     parameters=(
         standard("calib", default=64),
         standard("kernel", default=5),

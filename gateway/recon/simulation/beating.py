@@ -1,8 +1,9 @@
 """A simulated cine scan: a heart that beats irregularly while lines or golden-angle spokes are measured.
 
 Each readout sees the heart as it is at its own time, to one of `_LEVELS` contractions. The stamps tell the time since
-the last R wave. A Cartesian scan measures the lines of one segment again and again during a beat and goes on to the
-next segment with the next beat; where a beat's length was out of bounds the segment is measured again, as scanners do.
+the last R wave; or an ECG does, in waveforms of half a second that begin before the scan. A
+Cartesian scan measures the lines of one segment again and again during a beat and goes on to the next segment with the
+next beat; where a beat's length was out of bounds the segment is measured again, as scanners do.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model.mrd import Acquisition, AcquisitionFlag, Counters, EncodingLimits, Limit, ScanHeader
+from gateway.model.mrd import Acquisition, AcquisitionFlag, Counters, EncodingLimits, Limit, ScanHeader, Waveform
 from gateway.recon.simulation.header import header_of, header_xml
 from gateway.recon.simulation.heart import Rhythm, chest
 from gateway.recon.simulation.offgrid import mixing_of, noise, noise_readouts, sampled
@@ -29,6 +31,22 @@ _DWELL_US = 5.0
 # A beat that differs by more from the mean is measured again.
 _BOUNDS = 0.2
 _SEGMENT = 8
+# The scan begins a second after the clock.
+_START_TICKS = 400
+# An ECG of four channels and the scanner's triggers, as Siemens' converter writes it.
+_ECG_CHANNELS, _ECG_STEP_MS, _ECG_PIECE = 4, 2.5, 200
+_ECG_ZERO, _ECG_NOISE = 2048.0, 12.0
+_TRIGGER = 1 << 14
+# (amplitude, time after the R wave in ms, width in ms): P, Q, R, S and T wave; T is raised by the magnet.
+_ECG_WAVES = ((60.0, -160.0, 25.0), (-90.0, -22.0, 8.0), (700.0, 0.0, 9.0), (-160.0, 24.0, 9.0), (330.0, 260.0, 45.0))
+
+
+class Ecg(Enum):
+    """What tells the beats: stamps of the readouts, an ECG with the scanner's triggers, or its signal alone."""
+
+    STAMPS = "stamps"
+    TRIGGERS = "triggers"
+    SIGNAL = "signal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,7 @@ class Beating:
     jitter: float = 0.1
     ectopic: int | None = 6
     repetition_ms: float = 4.0
+    ecg: Ecg = Ecg.STAMPS
     protocol: Protocol = field(
         default_factory=lambda: Protocol(
             matrix=(96, 96), field_of_view=(240.0, 240.0), coils=5, readout_oversampling=1.0
@@ -54,6 +73,7 @@ class BeatingScan:
 
     scan: SimulatedScan
     rhythm: Rhythm
+    waveforms: tuple[Waveform, ...] = ()
 
     def frame(self, level: float) -> NDArray[np.float64]:
         """(y, x): the truth at a contraction of `level`."""
@@ -83,7 +103,32 @@ def simulate_beating(beating: Beating | None = None) -> BeatingScan:
     relaxed = chest((y, x), protocol.field_of_view[0] / protocol.matrix[0], 0.0)
     truth = relaxed.astype(np.float32)[None, None, None, None, None]
     covariance = 2 * np.einsum("ij,kj->ik", mixing, mixing.conj())
-    return BeatingScan(SimulatedScan(protocol, header, header.xml, readouts, truth, covariance), rhythm)
+    scan = SimulatedScan(protocol, header, header.xml, readouts, truth, covariance)
+    return BeatingScan(scan, rhythm, () if beating.ecg is Ecg.STAMPS else tuple(_ecg(beating, rhythm)))
+
+
+def _ecg(beating: Beating, rhythm: Rhythm) -> Iterator[Waveform]:
+    """The ECG in pieces, from the beginning of the clock to the end of the scan."""
+    lead_ms = _START_TICKS * _TICK_MS
+    times = np.arange(0, rhythm.waves_ms[-1] + lead_ms, _ECG_STEP_MS) - lead_ms
+    after = times[:, None] - rhythm.waves_ms
+    sizes, places, widths = (np.array(column)[:, None, None] for column in zip(*_ECG_WAVES, strict=True))
+    signal = (sizes * np.exp(-(((after - places) / widths) ** 2) / 2)).sum(axis=(0, 2))
+    gains = np.linspace(1.0, -0.4, _ECG_CHANNELS)[:, None]
+    generator = np.random.default_rng(beating.protocol.seed)
+    leads = _ECG_ZERO + gains * signal + _ECG_NOISE * generator.standard_normal((_ECG_CHANNELS, len(times)))
+    values = np.rint(leads).astype(np.uint32)
+    if beating.ecg is Ecg.TRIGGERS:
+        triggers = np.zeros((1, len(times)), np.uint32)
+        triggers[0, np.searchsorted(times, rhythm.waves_ms[:-1])] = _TRIGGER
+        values = np.concatenate((values, triggers))
+    for number, start in enumerate(range(0, len(times), _ECG_PIECE)):
+        yield Waveform(
+            data=np.ascontiguousarray(values[:, start : start + _ECG_PIECE]),
+            scan_counter=number,
+            time_stamp=round(start * _ECG_STEP_MS / _TICK_MS),
+            sample_time_us=1000 * _ECG_STEP_MS,
+        )
 
 
 def _segmented(beating: Beating, rhythm: Rhythm, times: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -162,8 +207,8 @@ def _readouts(
             idx=Counters(kspace_encode_step_1=int(lines[number])),
             flags=int(AcquisitionFlag.LAST_IN_MEASUREMENT) if last else 0,
             scan_counter=number + 1,
-            acquisition_time_stamp=round(times[number] / _TICK_MS),
-            physiology_time_stamp=(int(since[number] // _TICK_MS), 0, 0),
+            acquisition_time_stamp=_START_TICKS + round(times[number] / _TICK_MS),
+            physiology_time_stamp=(int(since[number] // _TICK_MS) if beating.ecg is Ecg.STAMPS else 0, 0, 0),
             center_sample=n_samples // 2,
             sample_time_us=_DWELL_US,
             available_channels=protocol.coils,

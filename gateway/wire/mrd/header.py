@@ -24,6 +24,7 @@ from gateway.model.mrd import (
     Subject,
     UserParameters,
     Vector,
+    WaveformInformation,
 )
 from gateway.wire.mrd.header_values import Node
 from gateway.wire.mrd.limits import DEFAULT_LIMITS
@@ -46,6 +47,8 @@ _LIMITS = (
 _UNSIGNED_SHORT = 65_535
 # A scan has one encoding for the image and a few for calibration and navigation.
 _MAX_ENCODINGS = 64
+# Five are standardised, and a gradient system adds a few.
+_MAX_WAVEFORMS = 64
 
 
 def parse_header(xml: bytes | str) -> ScanHeader:
@@ -58,7 +61,6 @@ def parse_header(xml: bytes | str) -> ScanHeader:
     if root.name != _ROOT:
         raise MalformedData(f"MRD header: root element is {root.name[:64]}, not {_ROOT}")
     node = Node(root)
-    waveforms = node.children("waveformInformation")
     return ScanHeader(
         encodings=_encodings(node),
         system=_system(node),
@@ -67,7 +69,7 @@ def parse_header(xml: bytes | str) -> ScanHeader:
         measurement=_measurement(_section(node, "measurementInformation")),
         sequence=_sequence(_section(node, "sequenceParameters")),
         user=_user_parameters(_section(node, "userParameters")),
-        waveforms={number: waveform.text("waveformName") for number, waveform in enumerate(waveforms)},
+        waveforms=_waveforms(node),
         xml=xml if isinstance(xml, str) else xml.decode("utf-8", "replace"),
     )
 
@@ -75,6 +77,16 @@ def parse_header(xml: bytes | str) -> ScanHeader:
 def _section(node: Node, name: str) -> Node:
     """A section, an empty one where the header has none."""
     return node.child(name) or Node(Element(name), name)
+
+
+def _waveforms(node: Node) -> dict[int, WaveformInformation]:
+    """By `waveformId`; where senders leave it out, as the schema did before it had one, by their order."""
+    found = {}
+    for place, waveform in enumerate(node.children("waveformInformation")[:_MAX_WAVEFORMS]):
+        number = waveform.integer("waveformId", 0, _UNSIGNED_SHORT)
+        channel = waveform.integer("waveformTriggerChannel", 0, _UNSIGNED_SHORT)
+        found[place if number is None else number] = WaveformInformation(waveform.text("waveformName"), channel)
+    return found
 
 
 def _encodings(node: Node) -> tuple[Encoding, ...]:

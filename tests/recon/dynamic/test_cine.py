@@ -17,7 +17,7 @@ from gateway.model.mrd import Acquisition, Image
 from gateway.recon.dynamic import cine
 from gateway.recon.registry import parse_parameters
 from gateway.recon.resources import Resources
-from gateway.recon.simulation.beating import Beating, BeatingScan, simulate_beating
+from gateway.recon.simulation.beating import Beating, BeatingScan, Ecg, simulate_beating
 from gateway.recon.simulation.heart import CENTRE_MM, contraction
 
 PHASES = 12
@@ -73,6 +73,19 @@ def test_the_cavity_has_its_true_area_in_every_phase(radial: bool) -> None:
     assert [image.phase for image in images] == list(range(PHASES))
     assert images[0].attributes["HeartBeats"] == ("12 of 14",)
     assert worst_area(scan, images) < 0.03
+
+
+@pytest.mark.parametrize("ecg", [Ecg.TRIGGERS, Ecg.SIGNAL])
+def test_an_ecg_gates_as_well_as_stamps(ecg: Ecg) -> None:
+    scan = simulate_beating(Beating(radial=False, ecg=ecg))
+    resources = Resources()
+    for waveform in scan.waveforms:
+        resources.waveforms.add(waveform)
+    assert worst_area(scan, images_of(scan, resources)) < 0.03
+    with pytest.raises(Unsupported, match="no gating signal"):
+        images_of(scan, resources, gating="stamps")
+    with pytest.raises(Unsupported, match="parameter gating: the scan has no pulse waveform"):
+        images_of(scan, resources, gating="pulse")
 
 
 def test_with_the_irregular_beats_it_has_not() -> None:
