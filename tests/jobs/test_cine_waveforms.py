@@ -12,6 +12,7 @@ import pytest
 
 from gateway.jobs.recon_files import reconstruct_file
 from gateway.jobs.sandbox import Sandbox
+from gateway.model.mrd import Acquisition, Waveform
 from gateway.recon.simulation.beating import Beating, BeatingScan, Ecg, simulate_beating
 from gateway.wire.mrd.acquisition import encode_acquisition
 from gateway.wire.mrd.messages import Close, ConfigFile, Header, Message
@@ -24,15 +25,15 @@ BEATING = Beating(radial=False, beats=5, ectopic=None, ecg=Ecg.TRIGGERS, protoco
 
 def as_stream(scan: BeatingScan, path: Path) -> Path:
     """Waveforms come after the readouts that they tell of, as scanners send them."""
-    records = sorted((*scan.scan.acquisitions, *scan.waveforms), key=when)
+    records: list[Acquisition | Waveform] = [*scan.scan.acquisitions, *scan.waveforms]
+    records.sort(key=when)
     messages: list[Message] = [ConfigFile("cine"), Header(scan.scan.header_xml), *records, Close()]
     path.write_bytes(b"".join(map(encode, messages)))
     return path
 
 
-def when(record: object) -> float:
-    start = getattr(record, "acquisition_time_stamp", None)
-    return float(start if start is not None else record.time_stamp + 200)  # type: ignore[attr-defined]
+def when(record: Acquisition | Waveform) -> int:
+    return record.time_stamp + 200 if isinstance(record, Waveform) else record.acquisition_time_stamp
 
 
 def as_file(scan: BeatingScan, path: Path) -> Path:

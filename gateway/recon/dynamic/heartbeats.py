@@ -51,8 +51,7 @@ def beats_of(log: WaveformLog, named: Mapping[int, WaveformInformation], source:
 
 def _times_ms(piece: Waveform) -> NDArray[np.float64]:
     steps = np.arange(piece.data.shape[1]) * (piece.sample_time_us / 1000)
-    times: NDArray[np.float64] = piece.time_stamp * TICK_MS + steps
-    return times
+    return np.asarray(piece.time_stamp * TICK_MS + steps, np.float64)
 
 
 def _trigger_channel(values: NDArray[np.uint32], number: int, stated: WaveformInformation | None) -> int | None:
