@@ -18,26 +18,29 @@ from gateway.model.mrd import Acquisition
 
 # Samples per channel below which a covariance is noise itself: its eigenvalues would be off by more than a factor two.
 _SAMPLES_PER_CHANNEL = 10
-# Share of the mean noise power that a channel must have of its own, not explained by the channels before it. Those of a
-# real array keep a tenth and more; a dead or doubled one keeps nothing, and whitening would blow up rounding errors.
-_SMALLEST_PIVOT = 1e-9
+# Share of its noise power that a channel must have of its own, not explained by the channels before it. Those of a real
+# array keep a tenth and more; a doubled one keeps nothing, and whitening would blow up rounding errors.
+_SMALLEST_PIVOT = 1e-6
+# Share of the mean noise power below which a channel is dead. Gains of a real array differ by less than a thousand.
+_DEAD = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Whitener:
-    """`matrix`: (coils, coils) complex64, lower triangular, or None where the data stays as it is.
+    """`matrix`: (kept, coils) complex64, no entry beyond the channel of its row, or None where the data stays as it is.
 
     `snr_units` is True when whitened data has unit noise in each part; `note` says in a few words what was done or why
-    not.
+    not. `dropped`: the channels, from 0, whose noise is nothing or that of other channels.
     """
 
     matrix: NDArray[np.complex64] | None
     snr_units: bool
     note: str
+    dropped: tuple[int, ...] = ()
 
     def __call__(self, data: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Whitened `data`: (coils, ...), same shape; `data` itself where there is no matrix."""
-        return data if self.matrix is None else _apply_lower(self.matrix, data)
+        """Whitened `data` (coils, ...): (kept, ...); `data` itself where there is no matrix."""
+        return data if self.matrix is None else _applied(self.matrix, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,17 @@ class NoiseMeasurement:
             return _not(f"noise readouts have {measured} channels, image readouts {n_coils}")
         if self.samples < _SAMPLES_PER_CHANNEL * n_coils:
             return _not(f"too few noise samples ({self.samples} for {n_coils} channels)")
-        lower = _cholesky(self.covariance)
-        if lower is None:
-            return _not("noise covariance is singular")
+        lower, kept = _cholesky(self.covariance)
+        if not kept.size:
+            return _not("noise readouts are zero")
         factor = _bandwidth_factor(self.dwell_us, dwell_us, relative_bandwidth)
-        matrix = _inverse(lower) * (factor or math.sqrt(2.0))
+        matrix = np.zeros((kept.size, n_coils), np.complex64)
+        matrix[:, kept] = _inverse(lower) * (factor or math.sqrt(2.0))
+        dropped = tuple(sorted(set(range(n_coils)) - set(kept.tolist())))
         note = "whitened" if factor else "whitened; dwell times unknown"
-        return Whitener(matrix.astype(np.complex64), factor is not None, note)
+        if dropped:
+            note += f"; without channel {', '.join(map(str, dropped))} of 0 to {n_coils - 1}: no noise of its own"
+        return Whitener(matrix, factor is not None, note, dropped)
 
 
 class NoiseEstimator:
@@ -124,18 +131,19 @@ def _bandwidth_factor(noise_us: float, image_us: float, relative_bandwidth: floa
     return math.sqrt(2.0 * bandwidth * image_us / noise_us) if known else None
 
 
-def _cholesky(covariance: NDArray[np.complex128]) -> NDArray[np.complex128] | None:
-    """Lower triangular L with C = L Lᴴ, None where C is singular."""
-    smallest = _SMALLEST_PIVOT * float(np.trace(covariance).real) / len(covariance)
-    lower = np.zeros_like(covariance)
+def _cholesky(covariance: NDArray[np.complex128]) -> tuple[NDArray[np.complex128], NDArray[np.intp]]:
+    """Lower triangular L with C = L Lᴴ of the channels that have noise of their own, and which these are."""
+    powers = covariance.diagonal().real
+    smallest = np.maximum(_SMALLEST_PIVOT * powers, _DEAD * powers.mean())
+    lower, kept = np.zeros_like(covariance), np.zeros(len(covariance), np.bool_)
     for column in range(len(covariance)):
         known = (lower[column:, :column] * lower[column, :column].conj()).sum(axis=1)
         remaining = covariance[column:, column] - known
         pivot = float(remaining[0].real)
-        if not pivot > smallest:
-            return None
-        lower[column:, column] = remaining / math.sqrt(pivot)
-    return lower
+        if pivot > smallest[column]:
+            lower[column:, column] = remaining / math.sqrt(pivot)
+            kept[column] = True
+    return lower[np.ix_(kept, kept)], np.flatnonzero(kept)
 
 
 def _inverse(lower: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -148,13 +156,14 @@ def _inverse(lower: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return inverse
 
 
-def _apply_lower(matrix: NDArray[np.complex64], data: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """`matrix` @ `data` over the first axis, term by term in a fixed order; the upper triangle is not looked at."""
-    result = np.empty_like(data)
-    term = np.empty_like(data[0])
-    for row in range(matrix.shape[0]):
-        np.multiply(data[0], matrix[row, 0], out=result[row])
-        for column in range(1, row + 1):
-            np.multiply(data[column], matrix[row, column], out=term)
+def _applied(matrix: NDArray[np.complex64], data: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """`matrix` @ `data` over the first axis, term by term in a fixed order; zeros, half of the matrix, are left out."""
+    result = np.empty((len(matrix), *data.shape[1:]), np.complex64)
+    term = np.empty_like(result[0])
+    for row, weights in enumerate(matrix):
+        first, *others = np.flatnonzero(weights)
+        np.multiply(data[first], weights[first], out=result[row])
+        for column in others:
+            np.multiply(data[column], weights[column], out=term)
             result[row] += term
     return result

@@ -158,6 +158,7 @@ class Whitening:
     ) -> None:
         self._bandwidth = header.system.relative_receiver_noise_bandwidth
         self._other = resources.noise
+        self._notice = resources.notice
         self._noise = noise
         self._whitener = None if switched_on else Whitener(None, snr_units=False, note="not whitened: switched off")
 
@@ -166,6 +167,11 @@ class Whitening:
         if self._whitener is None:
             n_coils, dwell_us = first.data.shape[0], first.sample_time_us
             self._whitener = self._noise.whitener(n_coils, dwell_us, self._bandwidth, self._other)
+            if self._whitener.dropped:
+                self._notice(
+                    f"{self._whitener.note}; such a channel is dead or a copy of another: check the coil and the"
+                    " converter, or set whiten=false to use all channels as they are"
+                )
         return self._whitener
 
 
