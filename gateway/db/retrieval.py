@@ -1,14 +1,17 @@
 """What a retrieval sends: the current versions of the instances that unique keys select (PS3.4 C.4.2, C.4.3).
 
-The ids come first, eight bytes each, so that the number of sub-operations is known before the first; the rows follow
-in portions, so that no transaction is open while an object is on its way.
+The ids come first, so that the number of sub-operations is known before the first; the rows follow in portions, so
+that no transaction is open while an object is on its way. With the ids the SOP Instance UIDs are remembered, to name
+those whose rows are gone by then; packed, as they differ in a few digits, both together take some twenty bytes each.
 """
 
 from __future__ import annotations
 
+import zlib
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
 
 from sqlalchemy import Column, ColumnElement, Connection, select
 
@@ -30,11 +33,40 @@ class StoredInstance:
     size: int
 
 
+_PACKED = 500  # UIDs in one piece: unpacking one costs unpacking its piece
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The instances to be sent, in their order."""
+
+    ids: array[int] = field(default_factory=lambda: array("q"))
+    _uids: list[bytes] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, str]]) -> Planned:
+        """Of ids and SOP Instance UIDs."""
+        plan = cls()
+        coming = iter(rows)
+        while piece := list(islice(coming, _PACKED)):
+            plan.ids.extend(pk for pk, _ in piece)
+            plan._uids.append(zlib.compress("\\".join(uid for _, uid in piece).encode("ascii"), 1))
+        return plan
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def uid(self, place: int) -> str:
+        """The SOP Instance UID of the one at this place."""
+        piece, within = divmod(place, _PACKED)
+        return zlib.decompress(self._uids[piece]).decode("ascii").split("\\")[within]
+
+
 _COLUMNS = tuple(instances.c[name] for name in StoredInstance.__slots__)
 
 
-def selected(conn: Connection, selection: Selection) -> Sequence[int]:
-    """The ids of the current versions that meet every list of the selection, series after series in their order."""
+def selected(conn: Connection, selection: Selection) -> Planned:
+    """The current versions that meet every list of the selection, series after series in their order."""
     lists = (
         (patients.c.patient_id, selection.patient_ids),
         (studies.c.study_instance_uid, selection.study_uids),
@@ -43,14 +75,12 @@ def selected(conn: Connection, selection: Selection) -> Sequence[int]:
     )
     given = [(column, values) for column, values in lists if values]
     if not given:
-        return array("q")
+        return Planned()
     # Only the longest list can be too long for one statement: an identifier is capped far below two of that length.
     longest = max(given, key=lambda pair: len(pair[1]))
     others = [column.in_(values) for column, values in given if column is not longest[0]]
-    ids = array("q")
-    for values in batches(sorted(set(longest[1]))):
-        ids.extend(_ids(conn, longest[0].in_(values), *others))
-    return ids
+    portions = (_rows(conn, longest[0].in_(values), *others) for values in batches(sorted(set(longest[1]))))
+    return Planned.of(chain.from_iterable(portions))
 
 
 def kinds(conn: Connection, ids: Sequence[int]) -> list[tuple[str, str]]:
@@ -70,7 +100,7 @@ def stored(conn: Connection, ids: Sequence[int]) -> list[StoredInstance]:
     return [found[pk] for pk in ids if pk in found]
 
 
-def _ids(conn: Connection, *conditions: ColumnElement[bool]) -> Iterator[int]:
+def _rows(conn: Connection, *conditions: ColumnElement[bool]) -> Iterable[tuple[int, str]]:
     order: tuple[ColumnElement[int] | Column[int], ...] = (
         series.c.study_pk,
         series.c.series_number.nulls_last(),
@@ -79,11 +109,11 @@ def _ids(conn: Connection, *conditions: ColumnElement[bool]) -> Iterator[int]:
         instances.c.id,
     )
     statement = (
-        select(instances.c.id)
+        select(instances.c.id, instances.c.sop_instance_uid)
         .join(series, series.c.id == instances.c.series_pk)
         .join(studies, studies.c.id == series.c.study_pk)
         .join(patients, patients.c.id == studies.c.patient_pk)
         .where(instances.c.current, *conditions)
         .order_by(*order)
     )
-    return iter(conn.execute(statement).scalars())
+    return (tuple(row) for row in conn.execute(statement))

@@ -88,6 +88,10 @@ class AssociationAborted(PeerFault):
         self.reason = reason
 
 
+class Cancelled(GatewayError):
+    """Who asked for the work wants no more of it, or is gone."""
+
+
 class Unsupported(GatewayError):
     """Understood, and refused by name: the message says what is missing and what would be taken."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
+from gateway.model.attention import Look
 from gateway.model.errors import (
     AssociationAborted,
     ConnectionLost,
@@ -25,6 +27,8 @@ from gateway.wire.upper_layer import Fragment
 _COLLIDED = frozenset({State.COLLISION_REQUESTOR_LOCAL, State.COLLISION_ACCEPTOR_LOCAL})
 # After a failed write an A-ABORT that says why may lie unread; it is there already or it does not come.
 _LAST_WORD_S = 0.05
+# Without an asynchronous operations window a peer owes one answer and has one request: more is left in the socket.
+_MOST_AHEAD = 4
 
 
 class Association:
@@ -35,10 +39,11 @@ class Association:
         self._assembler = MessageAssembler()
         self._deadline = 0.0
         self._since_renewal = 0
-        self._ahead: Message | None = None
+        self._ahead: deque[Message] = deque()
         self._begun: Indication | None = None
         self._released = False
         self._cancelled: set[int] = set()
+        self._forsaken: set[tuple[int, int | None]] = set()
         self.contexts = {context.id: context for context in contexts}
         self.waiting = False
         self.messages_in = 0
@@ -67,7 +72,7 @@ class Association:
         To be called between messages. Raises what `Connection.next_event` raises.
         """
         self.skip_data_set()
-        if self._ahead is not None or self._released or self._begun is not None:
+        if self._ahead or self._released or self._begun is not None:
             return True
         deadline = self._connection.now() + self._connection.deadlines.idle_s
         self.waiting = True
@@ -92,27 +97,52 @@ class Association:
             return message
         raise ConnectionLost(f"{self.address} released the association and owes an answer")
 
+    @property
+    def spoken(self) -> bool:
+        """True where a message of the peer was heard ahead of its turn: the next `receive` or `response_to` has it."""
+        return bool(self._ahead)
+
+    def forsake(self, request: Command) -> None:
+        """The response to this request of ours is not waited for any more."""
+        self._forsaken.add((request.field | RESPONSE_BIT, request.message_id))
+
+    def forsaken(self, response: Command) -> bool:
+        """Whether this is a response that is not waited for any more; true once of each."""
+        answered = (response.field, response.message_id_being_responded_to)
+        known = answered in self._forsaken
+        self._forsaken.discard(answered)
+        return known
+
     def cancelled(self, message_id: int) -> bool:
         """Whether the peer wants no more of the operation that it asked for under this Message ID: it has sent a
         C-CANCEL, or a release. Looks without waiting; to be called between responses, with the data set read.
 
         Raises AssociationAborted, ConnectionLost and what else ends an association.
         """
-        if self._assembler.in_data_set and self._ahead is None:
-            raise LocalProtocolError("the request's data set is to be read before asking whether it was cancelled")
-        while self._ahead is None and not self._released and (event := self._connection.poll()) is not None:
-            self._hear(event)
+        self.hear()
         return self._released or message_id in self._cancelled
+
+    def hear(self) -> None:
+        """Take in what the peer has said already, without waiting; as `cancelled`, which does that first."""
+        if self._assembler.in_data_set and not self._ahead:
+            raise LocalProtocolError("the request's data set is to be read before asking whether it was cancelled")
+        while self._can_hear and (event := self._connection.poll()) is not None:
+            self._hear(event)
 
     def data_set(self) -> Iterator[memoryview]:
         """The data set of the message just received, in pieces that are valid until the next one is asked for."""
-        while self._assembler.in_data_set and self._ahead is None:
+        while self._assembler.in_data_set and not self._ahead:
             fragment = self._assemble(self._connection.next_event(self._deadline))
             if isinstance(fragment, Fragment):
                 yield fragment.data
 
-    def read_data_set(self, limit: int) -> bytes:
-        """The whole data set of the message just received. Raises LimitExceeded where it is longer than `limit`."""
+    def read_data_set(self, limit: int, *, first_s: float | None = None) -> bytes:
+        """The whole data set of the message just received; `first_s`: how long its first bytes may let us wait.
+
+        Raises LimitExceeded where it is longer than `limit`.
+        """
+        if first_s is not None:
+            self._deadline = min(self._deadline, self._connection.now() + first_s)
         data = bytearray()
         for piece in self.data_set():
             if len(data) + len(piece) > limit:
@@ -124,6 +154,10 @@ class Association:
         """Read away what is left of the message just received."""
         for _ in self.data_set():
             pass
+
+    def attend(self, look: Look | None, *, receiving: bool = True) -> None:
+        """As `Connection.attend`."""
+        self._connection.attend(look, receiving=receiving)
 
     def fileno(self) -> int:
         """For waiting on several associations at once."""
@@ -201,9 +235,8 @@ class Association:
 
     def _next_message(self) -> Message | None:
         self.skip_data_set()
-        if self._ahead is not None:
-            ahead, self._ahead = self._ahead, None
-            return ahead
+        if self._ahead:
+            return self._ahead.popleft()
         if self._released:
             self._answer_release()
             return None
@@ -219,6 +252,11 @@ class Association:
                 return self._on_known_context(message)
             event = self._connection.next_event(self._deadline)
 
+    @property
+    def _can_hear(self) -> bool:
+        """False where what comes next is a data set that nobody has asked for yet, or the end."""
+        return not self._released and not self._assembler.in_data_set and len(self._ahead) < _MOST_AHEAD
+
     def _hear(self, event: Indication) -> None:
         """What came in the middle of an operation: a cancel, a release, or a request ahead of its turn."""
         if isinstance(event, ReleaseRq) and self._assembler.between_messages:
@@ -230,7 +268,7 @@ class Association:
             if message.command.field == CommandField.C_CANCEL_RQ:
                 self._note_cancel(message.command)
             else:
-                self._ahead = message
+                self._ahead.append(message)
 
     def _note_cancel(self, command: Command) -> None:
         if command.message_id_being_responded_to is not None:

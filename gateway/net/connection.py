@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.model.attention import Look
 from gateway.model.errors import (
     AssociationAborted,
     ConnectionLost,
@@ -129,10 +130,22 @@ class Connection:
         """From any thread: what the owner is waiting for raises ShuttingDown."""
         self._transport.interrupt()
 
+    def attend(self, look: Look | None, *, receiving: bool = True) -> None:
+        """`look` is called now and then while this side waits for the peer to take something, or (`receiving`) to say
+        something; None ends that. A look may raise, which leaves the connection as it is; it may read what this peer
+        has said only where it is not called while receiving."""
+        self._transport.look_sending = look
+        self._transport.look_receiving = look if receiving else None
+
     def close(self) -> None:
-        """End the association with an A-ABORT if it still stands, let the peer hear the last word, and close."""
+        """End the association with an A-ABORT if it still stands, let the peer hear the last word, and close.
+
+        Within a PDU that was not sent to its end nothing more can be said: then the connection is just closed.
+        """
+        self.attend(None)
         try:
-            self._say_farewell()
+            if not self._transport.torn:
+                self._say_farewell()
         except (ConnectionLost, ShuttingDown):
             return
         except PeerTimeout:

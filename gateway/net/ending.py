@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.model.errors import (
     AssociationAborted,
     AssociationRejected,
+    Cancelled,
     ConnectionLost,
     GatewayError,
     PeerFault,
@@ -83,7 +84,7 @@ def ending_of(error: BaseException, layer: UpperLayer) -> Ending:
             return Ending(How.TIMEOUT, By.PEER, cause=str(error))
         case ConnectionLost():
             return Ending(How.LOST, By.PEER, cause=str(error))
-        case PeerFault():
+        case PeerFault() | Cancelled():
             return _aborted(layer, str(error))
         case GatewayError():
             return Ending(How.FAILED, By.US, cause=f"{type(error).__name__}: {error}")

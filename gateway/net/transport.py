@@ -6,12 +6,16 @@ one thing that another thread may do is `interrupt`. No protocol may enter here.
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from gateway.model.attention import LOOK_UP_S, Look, nobody_asks
 from gateway.model.errors import ConnectionLost, PeerTimeout, PeerUnreachable, ShuttingDown
 
 Buffer = bytes | bytearray | memoryview
@@ -34,17 +38,53 @@ class Secured:
     names: tuple[str, ...] = ()
 
 
-def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
-    """Open a connection; the one place where outbound sockets are made.
+def connect(host: str, port: int, *, timeout_s: float, look: Look = nobody_asks) -> socket.socket:
+    """Open a connection; the one place where outbound sockets are made. One address of the host after another is tried.
 
-    Raises PeerUnreachable when there is no name, route or listener, PeerTimeout when nothing answers in time.
+    Raises PeerUnreachable when there is no name, route or listener, PeerTimeout when nothing answers in time, and what
+    `look` raises.
     """
     try:
-        return socket.create_connection((host, port), timeout=timeout_s)
+        return _first_connected(host, port, time.monotonic() + timeout_s, look)
     except TimeoutError as error:
         raise PeerTimeout(f"{host}:{port} did not accept a connection within {timeout_s:g} s") from error
     except OSError as error:
         raise PeerUnreachable(f"{host}:{port}: {error.strerror or error}") from error
+
+
+def _first_connected(host: str, port: int, deadline: float, look: Look) -> socket.socket:
+    fault = OSError("no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        try:
+            return _connected(socket.socket(family, kind, protocol), address, deadline, look)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            fault = error
+    raise fault
+
+
+def _connected(sock: socket.socket, address: Any, deadline: float, look: Look) -> socket.socket:
+    """The socket when it is connected; it is closed when it is not to be. Raises OSError, and what `look` raises."""
+    try:
+        sock.setblocking(False)
+        fault = sock.connect_ex(address)
+        while fault == errno.EINPROGRESS:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError
+            poll = select.poll()
+            poll.register(sock, select.POLLOUT)
+            if poll.poll(1000 * min(remaining, LOOK_UP_S)):
+                fault = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            else:
+                look()
+        if fault:
+            raise OSError(fault, os.strerror(fault))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class Transport:
@@ -52,14 +92,22 @@ class Transport:
 
     `TCP_NODELAY` is set once and `TCP_QUICKACK` before each read: a peer with Nagle's algorithm on waits for our
     acknowledgement before it sends the rest of a message, and a delayed one costs 40 ms each time.
+
+    `look_receiving` and `look_sending` are called by the owner's thread while it waits. `torn` is True when a `send`
+    was given up: what would be sent after that would be read as the rest of it.
     """
 
-    __slots__ = ("_clock", "_interrupted", "_quickack", "_sock", "address")
+    __slots__ = (
+        "_clock", "_interrupted", "_quickack", "_sock", "address", "look_receiving", "look_sending", "torn",
+    )  # fmt: skip
 
     def __init__(self, sock: socket.socket, *, clock: Clock = time.monotonic) -> None:
         self._sock = sock
         self._clock = clock
         self._interrupted = False
+        self.look_receiving: Look | None = None
+        self.look_sending: Look | None = None
+        self.torn = False
         self._quickack = _QUICKACK if sock.family in _INTERNET else None
         self.address = _peer_address(sock)
         if sock.family in _INTERNET:
@@ -79,18 +127,20 @@ class Transport:
 
         Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
         """
-        self._arm(deadline)
-        try:
-            if self._quickack is not None:
-                self._sock.setsockopt(socket.IPPROTO_TCP, self._quickack, 1)
-            count = self._sock.recv_into(buffer)
-        except TimeoutError as error:
-            raise PeerTimeout(f"{self.address} sent nothing before the deadline") from error
-        except OSError as error:
-            raise ConnectionLost(f"connection to {self.address} ended: {error.strerror or error}") from error
-        if self._interrupted:
-            raise ShuttingDown(f"connection to {self.address} is being shut down")
-        return count
+        while True:
+            self._arm(deadline, self.look_receiving)
+            try:
+                if self._quickack is not None:
+                    self._sock.setsockopt(socket.IPPROTO_TCP, self._quickack, 1)
+                count = self._sock.recv_into(buffer)
+            except TimeoutError:
+                self._waited(deadline, self.look_receiving, "sent nothing before the deadline")
+                continue
+            except OSError as error:
+                raise self._lost(error) from error
+            if self._interrupted:
+                raise ShuttingDown(f"connection to {self.address} is being shut down")
+            return count
 
     def readable(self) -> bool:
         """True when `receive_into` would not wait: something has come, or the end."""
@@ -119,18 +169,21 @@ class Transport:
         while the peer reads. Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
         """
         waiting = [memoryview(buffer) for buffer in buffers]
+        self.torn = True
         if meanwhile is not None:
             waiting = self._send_at_once(waiting)
             meanwhile()
         while waiting:
-            self._arm(deadline)
+            self._arm(deadline, self.look_sending)
             try:
                 sent = self._sock.sendmsg(waiting)
-            except TimeoutError as error:
-                raise PeerTimeout(f"{self.address} took nothing before the deadline") from error
+            except TimeoutError:
+                self._waited(deadline, self.look_sending, "took nothing before the deadline")
+                continue
             except OSError as error:
                 raise self._lost(error) from error
             waiting = _unsent(waiting, sent)
+        self.torn = False
 
     def _send_at_once(self, buffers: list[memoryview]) -> list[memoryview]:
         """Write what the kernel takes without waiting, and give the rest."""
@@ -191,13 +244,19 @@ class Transport:
         """True where something has come that the socket does not show any more: never, without TLS."""
         return False
 
-    def _arm(self, deadline: float) -> None:
+    def _arm(self, deadline: float, look: Look | None = None) -> None:
         if self._interrupted:
             raise ShuttingDown(f"connection to {self.address} is being shut down")
         remaining = deadline - self._clock()
         if remaining <= 0:
             raise PeerTimeout(f"{self.address} passed its deadline")
-        self._sock.settimeout(remaining)
+        self._sock.settimeout(remaining if look is None else min(remaining, LOOK_UP_S))
+
+    def _waited(self, deadline: float, look: Look | None, failed: str) -> None:
+        """The socket's timeout has passed: the end, or time to look up."""
+        if look is None or self._clock() >= deadline:
+            raise PeerTimeout(f"{self.address} {failed}") from None
+        look()
 
 
 def _unsent(buffers: list[memoryview], sent: int) -> list[memoryview]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import BinaryIO, cast
 
 import structlog
 
+from gateway.model.attention import LOOK_UP_S, Look, nobody_asks
 from gateway.model.errors import LimitExceeded, MalformedData, NodeFault, ShuttingDown
 from gateway.reencode.task import LONGEST_MESSAGE, Task, fault_in
 
@@ -54,17 +56,22 @@ class Reencoder:
         self._idle: list[_Process] = []
         self._closed = False
 
-    def __call__(self, source: BinaryIO, source_uid: str, target_uid: str) -> BinaryIO:
+    def __call__(self, source: BinaryIO, source_uid: str, target_uid: str, look: Look = nobody_asks) -> BinaryIO:
         """The data set at which the open file `source` stands, to its end, in another transfer syntax: a file to read.
 
-        Raises `Unsupported`, `MalformedData` (also where a codec died of it), `LimitExceeded`, `StoreFault`.
+        Raises `Unsupported`, `MalformedData` (also where a codec died of it), `LimitExceeded`, `StoreFault`, and what
+        `look` raises: then the process is ended.
         """
         task = Task(source_uid, target_uid, source.tell(), int(self._settings.time_s))
         result = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - the caller closes it
         with contextlib.ExitStack() as undo:
             undo.callback(result.close)
-            with self._turns:
-                self._perform(task, source.fileno(), result.fileno())
+            while not self._turns.acquire(timeout=LOOK_UP_S):
+                look()
+            try:
+                self._perform(task, source.fileno(), result.fileno(), look)
+            finally:
+                self._turns.release()
             undo.pop_all()
         result.seek(0)
         return result
@@ -77,10 +84,10 @@ class Reencoder:
         for process in idle:
             process.end()
 
-    def _perform(self, task: Task, source: int, target: int) -> None:
+    def _perform(self, task: Task, source: int, target: int, look: Look) -> None:
         process = self._take()
         try:
-            said = process.ask(task, source, target, self._settings.time_s)
+            said = process.ask(task, source, target, self._settings.time_s, look)
         except BaseException:
             process.end()
             raise
@@ -125,12 +132,12 @@ class _Process:
             raise NodeFault(f"no process for re-encoding: {error.strerror}") from error
         self._socket = ours
 
-    def ask(self, task: Task, source: int, target: int, time_s: float) -> bytes:
+    def ask(self, task: Task, source: int, target: int, time_s: float, look: Look) -> bytes:
         """Give it a task and wait for its answer. Raises `MalformedData` when it dies, `LimitExceeded` when late."""
-        self._socket.settimeout(time_s)
+        self._socket.settimeout(LOOK_UP_S)
         try:
             socket.send_fds(self._socket, [task.to_json()], [source, target])
-            said = self._socket.recv(LONGEST_MESSAGE)
+            said = self._answer(time.monotonic() + time_s, look)
         except TimeoutError as error:
             raise LimitExceeded(f"re-encoding it took longer than {time_s:g} s") from error
         except OSError as error:
@@ -138,6 +145,15 @@ class _Process:
         if not said:
             raise self._died()
         return said
+
+    def _answer(self, deadline: float, look: Look) -> bytes:
+        while True:
+            try:
+                return self._socket.recv(LONGEST_MESSAGE)
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
+                look()
 
     def end(self) -> None:
         """End it and close what belongs to it."""

@@ -28,6 +28,8 @@ class Dispatcher:
         if command.field == CommandField.C_CANCEL_RQ:
             return  # what it would cancel has ended already; a cancel has no response (PS3.7 9.3.2.3)
         if not command.is_request:
+            if self._context.association.forsaken(command):
+                return
             raise ProtocolViolation(f"a response {command.field:#06x} to nothing that was asked")
         key = message.context_id, command.field
         service = self._services.get(key)

@@ -16,6 +16,7 @@ from gateway.dicom.information_models import INFORMATION_MODELS, Operation
 from gateway.dicom.transfer_syntaxes import DEFLATED_LITTLE, EXPLICIT_LITTLE, NATIVE, transfer_syntax
 from gateway.model.errors import BadIdentifier, DatabaseFault, LimitExceeded
 from gateway.model.peer import Service
+from gateway.scp.requestor import IDENTIFIER_S, Requestor
 from gateway.scp.service import (
     SOP_CLASS_NOT_SUPPORTED,
     SUCCESS,
@@ -90,7 +91,9 @@ class Finder:
         if request.affected_sop_class_uid != on.abstract_syntax:
             context.association.skip_data_set()
             raise BadIdentifier("not the SOP class of the presentation context", status=SOP_CLASS_NOT_SUPPORTED)
-        data = context.association.read_data_set(LONGEST_IDENTIFIER) if request.has_data_set else b""
+        data = b""
+        if request.has_data_set:
+            data = context.association.read_data_set(LONGEST_IDENTIFIER, first_s=IDENTIFIER_S)
         identifier = parse_identifier(data, on.transfer_syntax)
         extended = granted(context.extended.get(on.abstract_syntax, b""))
         check_levels(identifier, INFORMATION_MODELS[on.abstract_syntax], relational=extended.relational)
@@ -103,13 +106,15 @@ class Finder:
         encoder = AnswerEncoder(plan.returned, encoding_of(transfer_syntax(syntax)), always_utf_8=self.always_utf_8)
         status = PENDING_KEYS_NOT_SUPPORTED if plan.unsupported else PENDING
         pending = replace(_response(request, status), has_data_set=True)
+        requestor = Requestor(association, message_id_of(request))
         sent = 0
-        for batch in Search(self.database, plan, self.local_offset).batches():
-            if association.cancelled(request.message_id or 0):
-                return sent, True
-            association.send_each(message.context_id, pending, [encoder.encode(*answer) for answer in batch])
-            sent += len(batch)
-        return sent, association.cancelled(request.message_id or 0)
+        with requestor.attended():
+            for batch in Search(self.database, plan, self.local_offset).batches():
+                if requestor.cancelled:
+                    return sent, True
+                association.send_each(message.context_id, pending, [encoder.encode(*answer) for answer in batch])
+                sent += len(batch)
+        return sent, requestor.cancelled
 
 
 def _fail(

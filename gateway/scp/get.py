@@ -11,6 +11,8 @@ from functools import partial
 
 from gateway.dicom.information_models import Operation
 from gateway.model import peer
+from gateway.model.errors import Cancelled, PeerTimeout
+from gateway.net.waiting import first_to_speak
 from gateway.scp.offers import storage_offers
 from gateway.scp.retrieve import Operating, Retrieval, begin, retrieve_offer
 from gateway.scp.service import ServiceClass, ServiceContext, refuse_unknown
@@ -19,6 +21,9 @@ from gateway.wire.command import CommandField
 from gateway.wire.dimse import Message
 from gateway.wire.items import SopClassCommonExtended
 from gateway.wire.negotiation import Offer
+
+# A requestor that cancelled answers for what it has just been sent, as a rule; its answer is not waited for longer.
+_ANSWER_AFTER_CANCEL_S = 0.5
 
 
 def get_class(retrieval: Retrieval, *, accept_unknown: bool = True) -> ServiceClass:
@@ -44,11 +49,39 @@ def _get(retrieval: Retrieval, context: ServiceContext, message: Message) -> Non
 
 def _send(operation: Operating) -> bool:
     """Send all; True when the requestor has cancelled it."""
-    association, retrieval = operation.context.association, operation.retrieval
+    association, retrieval, requestor = operation.context.association, operation.retrieval, operation.requestor
     contexts = [context for context in association.contexts.values() if context.requestor_scp]
-    sender = StoreSender(association, contexts, retrieval.reencode)
-    for outcome in sender.each(retrieval.objects(operation.ids)):
-        operation.note(outcome)
-        if operation.done.remaining and operation.cancelled:
+    sender = StoreSender(association, contexts, retrieval.reencode, look=partial(_heed, operation))
+    with requestor.attended():
+        try:
+            for outcome in sender.each(retrieval.objects(operation.plan), partial(_wait, operation)):
+                operation.note(outcome)
+                if operation.done.remaining and requestor.cancelled:
+                    return True
+        except Cancelled:
+            if outcome_heard := sender.settle():
+                operation.note(outcome_heard)
             return True
     return False
+
+
+def _heed(operation: Operating) -> None:
+    """Look up from re-encoding."""
+    if operation.requestor.cancelled:
+        raise Cancelled("the requestor wants no more")
+    operation.keep_alive()
+
+
+def _wait(operation: Operating) -> None:
+    """Until the requestor answers for an object; not for long after it has cancelled. Raises Cancelled, PeerTimeout."""
+    association, allowed_s, cancelled = operation.context.association, operation.retrieval.response_s, False
+    deadline = operation.clock() + allowed_s
+    while not association.spoken:
+        left = deadline - operation.clock()
+        if left <= 0 and cancelled:
+            raise Cancelled("the requestor wants no more")
+        if left <= 0:
+            raise PeerTimeout(f"{association.address} has not answered within {allowed_s:g} s")
+        first_to_speak((association,), left)
+        if operation.requestor.cancelled and not cancelled:
+            cancelled, deadline = True, operation.clock() + _ANSWER_AFTER_CANCEL_S

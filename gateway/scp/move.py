@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.dicom.information_models import Operation
 from gateway.model import peer
-from gateway.model.errors import DatabaseFault, PeerFault, PeerTimeout, ShuttingDown, StoreFault
+from gateway.model.attention import Look
+from gateway.model.errors import Cancelled, DatabaseFault, PeerFault, PeerTimeout, ShuttingDown, StoreFault
 from gateway.model.peer import Peer
 from gateway.net.association import Association
 from gateway.net.waiting import first_to_speak
@@ -33,15 +34,15 @@ from gateway.wire.pdu import ProposedContext
 # Associations to a destination for one request: the first, and another for what is left when it breaks.
 _ASSOCIATIONS = 2
 
-Connect = Callable[[Peer, Sequence[ProposedContext]], RequestedAssociation]
-"""Opens an association to a peer; raises PeerFault and its kind."""
+Connect = Callable[[Peer, Sequence[ProposedContext], Look], RequestedAssociation]
+"""Opens an association to a peer, looking up while it waits for it; raises PeerFault and its kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moving:
     """What C-MOVE needs beside the retrieval.
 
-    `own_titles` are the AE titles of this node; `response_s` is how long a destination may take for one object.
+    `own_titles` are the AE titles of this node.
     """
 
     retrieval: Retrieval
@@ -49,7 +50,6 @@ class Moving:
     connect: Connect
     own_titles: frozenset[str]
     places: Places
-    response_s: float = 120.0
 
 
 class Places:
@@ -72,15 +72,11 @@ class Places:
                 self._taken[destination.id] -= free
 
 
-class _Cancelled(Exception):
-    """The requestor wants no more."""
-
-
 class _Broken(Exception):
     """The association to the destination could not be had or has ended, or an object broke off within it."""
 
 
-class _RequestorLost(Exception):
+class _RequestorLost(Cancelled):
     """The association that the request came on has ended, as `__cause__` says."""
 
 
@@ -108,7 +104,7 @@ def _move(moving: Moving, context: ServiceContext, message: Message) -> None:
             return
         try:
             _Mover(moving, operation, destination).run()
-        except _Cancelled:
+        except Cancelled:
             operation.conclude(cancelled=True)
         else:
             operation.conclude(cancelled=False)
@@ -135,10 +131,10 @@ class _Mover:
         self._position = 0
 
     def run(self) -> None:
-        """Send all, or note as failed what cannot be. Raises _Cancelled, and what ends the requestor's association."""
+        """Send all, or note as failed what cannot be. Raises Cancelled, and what ends the requestor's association."""
         cause = ""
         for _ in range(_ASSOCIATIONS):
-            if self._position == len(self._operation.ids):
+            if self._position == len(self._operation.plan):
                 break
             before = self._position
             try:
@@ -149,23 +145,34 @@ class _Mover:
                     break  # it does not even take the first: another association would end alike
             except _RequestorLost as lost:
                 raise lost.__cause__ or lost from None
-        for row in self._moving.retrieval.objects(self._operation.ids[self._position :]):
-            self._operation.note(StoreOutcome(row.sop_instance_uid, None, cause))
+        plan = self._operation.plan
+        for place in range(self._position, len(plan)):
+            self._operation.note(StoreOutcome(plan.uid(place), None, cause))
 
     def _associate(self) -> None:
         """Send what is left over one association."""
-        retrieval, ids = self._moving.retrieval, self._operation.ids[self._position :]
-        with self._destination_association(ids) as destination:
-            sender = StoreSender(destination.association, destination.contexts, retrieval.reencode, self._originator())
+        retrieval, plan = self._moving.retrieval, self._operation.plan
+        with self._destination_association(plan.ids[self._position :]) as destination:
+            reencode, originator = retrieval.reencode, self._originator()
+            sender = StoreSender(destination.association, destination.contexts, reencode, originator, self._heed)
             waiting = partial(self._wait, destination.association)
-            outcomes = sender.each(retrieval.objects(ids), waiting)
-            while (outcome := self._next(outcomes, sender)) is not None:
-                self._note(outcome)
+            outcomes = sender.each(retrieval.objects(plan, self._position), waiting)
+            try:
+                while (outcome := self._next(outcomes, sender)) is not None:
+                    self._note(outcome)
+            except _RequestorLost:
+                raise
+            except Cancelled:
+                with suppress(PeerFault):
+                    if (outcome := sender.settle()) is not None:
+                        self._note(outcome)
+                self._operation.conclude(cancelled=True)  # before the destination is told, which may take its time
+                raise
 
     def _destination_association(self, ids: Sequence[int]) -> RequestedAssociation:
         try:
             contexts = propose_in_one(self._moving.retrieval.index.kinds(ids))
-            return self._moving.connect(self._destination, contexts)
+            return self._moving.connect(self._destination, contexts, self._heed)
         except DatabaseFault as fault:
             raise _Broken(INDEX_FAILS) from fault
         except PeerFault as fault:
@@ -189,28 +196,34 @@ class _Mover:
 
     def _wait(self, destination: Association) -> None:
         """Until the destination answers, with an ear for the requestor, which hears how far it is meanwhile."""
-        requestor = self._operation.context.association
+        requestor, allowed_s = self._operation.context.association, self._moving.retrieval.response_s
         listening = {destination, requestor}
-        deadline = self._operation.clock() + self._moving.response_s
+        deadline = self._operation.clock() + allowed_s
         while True:
             left = min(self._operation.quiet_s, deadline - self._operation.clock())
             spoken = first_to_speak(listening, left)
             if requestor in spoken:
                 self._hear_requestor()
-                listening = {destination}  # it has said what it had to say; the rest is for later
+                if requestor.spoken:
+                    listening = {destination}  # it asks for more already, which is for later
             if destination in spoken:
                 return
             if self._operation.clock() > deadline:
-                raise PeerTimeout(f"{destination.address} has not answered within {self._moving.response_s:g} s")
+                raise PeerTimeout(f"{destination.address} has not answered within {allowed_s:g} s")
             self._keep_alive()
+
+    def _heed(self) -> None:
+        """Look up from the destination, or from re-encoding."""
+        self._hear_requestor()
+        self._keep_alive()
 
     def _hear_requestor(self) -> None:
         try:
-            cancelled = self._operation.cancelled
+            cancelled = self._operation.requestor.cancelled
         except (PeerFault, ShuttingDown) as fault:
             raise _RequestorLost from fault
         if cancelled:
-            raise _Cancelled
+            raise Cancelled("the requestor wants no more")
 
     def _keep_alive(self) -> None:
         try:

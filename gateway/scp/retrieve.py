@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import BinaryIO, Protocol
 
-from gateway.db.retrieval import StoredInstance
+from gateway.db.retrieval import Planned, StoredInstance
 from gateway.dicom.encoding import encoding_of
 from gateway.dicom.identifier import LONGEST_IDENTIFIER, parse_identifier, retrieve_selection
 from gateway.dicom.information_models import INFORMATION_MODELS, Operation
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, transfer_syntax
 from gateway.model.errors import BadIdentifier, DatabaseFault, LimitExceeded
 from gateway.model.query import Selection
+from gateway.scp.requestor import IDENTIFIER_S, Requestor
 from gateway.scp.service import SOP_CLASS_NOT_SUPPORTED, ServiceContext, error_comment, message_id_of
 from gateway.scp.suboperations import CANCELLED, PENDING, UNABLE_TO_COUNT, Suboperations
 from gateway.scu.contexts import Kind
@@ -37,8 +38,8 @@ _RELATIONAL = b"\1"
 class RetrieveIndex(Protocol):
     """The index, as a retrieval asks it. Every method raises `DatabaseFault`."""
 
-    def selected(self, selection: Selection) -> Sequence[int]:
-        """The ids of the instances that are selected, in the order in which they are sent."""
+    def selected(self, selection: Selection) -> Planned:
+        """The instances that are selected, in the order in which they are sent."""
 
     def kinds(self, ids: Sequence[int]) -> list[Kind]:
         """Their SOP classes and transfer syntaxes, each pair once."""
@@ -51,7 +52,8 @@ class RetrieveIndex(Protocol):
 class Retrieval:
     """What C-MOVE and C-GET need of the node.
 
-    `pending_s` and `pending_count`: a Pending response is sent when either has passed since the last.
+    `pending_s` and `pending_count`: a Pending response is sent when either has passed since the last. `response_s` is
+    how long who gets an object may take to answer.
     """
 
     index: RetrieveIndex
@@ -59,17 +61,19 @@ class Retrieval:
     reencode: Reencode
     pending_s: float = 1.0
     pending_count: int = 100
+    response_s: float = 120.0
 
-    def objects(self, ids: Sequence[int]) -> Iterator[Outgoing | StoreOutcome]:
-        """One for each id; an outcome for what is not there any more, or cannot be looked up."""
-        for begin in range(0, len(ids), _PORTION):
-            portion, missing = ids[begin : begin + _PORTION], _DELETED
+    def objects(self, plan: Planned, start: int = 0) -> Iterator[Outgoing | StoreOutcome]:
+        """One for each that is planned, from the place `start` on; an outcome for what is not there any more, or cannot
+        be looked up."""
+        for begin in range(start, len(plan), _PORTION):
+            portion, why = plan.ids[begin : begin + _PORTION], "an instance was deleted meanwhile"
             try:
                 rows = {row.id: row for row in self.index.stored(portion)}
             except DatabaseFault:
-                rows, missing = {}, _NOT_READ
-            for each in portion:
-                yield self._outgoing(rows[each]) if each in rows else missing
+                rows, why = {}, INDEX_FAILS
+            for place, each in enumerate(portion, begin):
+                yield self._outgoing(rows[each]) if each in rows else StoreOutcome(plan.uid(place), None, why)
 
     def _outgoing(self, row: StoredInstance) -> Outgoing:
         return Outgoing(
@@ -82,8 +86,6 @@ class Retrieval:
 
 
 INDEX_FAILS = "the index cannot be read now"
-_DELETED = StoreOutcome("", None, "an instance was deleted meanwhile")
-_NOT_READ = StoreOutcome("", None, INDEX_FAILS)
 
 
 def _open(store: ObjectStore, row: StoredInstance) -> BinaryIO:
@@ -114,20 +116,18 @@ class Operating:
     context: ServiceContext
     message: Message
     retrieval: Retrieval
-    ids: Sequence[int]
+    plan: Planned
     clock: Callable[[], float] = time.monotonic
     done: Suboperations = field(init=False)
+    requestor: Requestor = field(init=False)
     _said_at: float = field(init=False)
     _said_of: int = field(init=False)
+    _concluded: bool = False
 
     def __post_init__(self) -> None:
-        self.done = Suboperations(len(self.ids))
-        self._said_at, self._said_of = self.clock(), len(self.ids)
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the requestor wants no more; looks without waiting."""
-        return self.context.association.cancelled(message_id_of(self.message.command))
+        self.done = Suboperations(len(self.plan))
+        self.requestor = Requestor(self.context.association, message_id_of(self.message.command))
+        self._said_at, self._said_of = self.clock(), len(self.plan)
 
     @property
     def quiet_s(self) -> float:
@@ -153,7 +153,10 @@ class Operating:
         self._send(PENDING)
 
     def conclude(self, *, cancelled: bool) -> None:
-        """The final response."""
+        """The final response, if it was not given yet."""
+        if self._concluded:
+            return
+        self._concluded = True
         status = CANCELLED if cancelled else self.done.final_status()
         state, done = self.context.state, self.done
         state.instances += done.completed + done.warning
@@ -216,7 +219,7 @@ def _selection(context: ServiceContext, message: Message) -> Selection:
     if message.command.affected_sop_class_uid != on.abstract_syntax:
         context.association.skip_data_set()
         raise BadIdentifier("not the SOP class of the presentation context", status=SOP_CLASS_NOT_SUPPORTED)
-    data = context.association.read_data_set(LONGEST_IDENTIFIER)
+    data = context.association.read_data_set(LONGEST_IDENTIFIER, first_s=IDENTIFIER_S)
     identifier = parse_identifier(data, on.transfer_syntax)
     relational = context.extended.get(on.abstract_syntax, b"")[:1] == _RELATIONAL
     return retrieve_selection(identifier, INFORMATION_MODELS[on.abstract_syntax], relational=relational)

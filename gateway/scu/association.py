@@ -11,6 +11,7 @@ from typing import Self
 import structlog
 
 from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from gateway.model.attention import Look, nobody_asks
 from gateway.model.errors import AssociationRejected, PeerFault, ProtocolViolation, TlsFault
 from gateway.net.association import Association
 from gateway.net.connection import Connection, Deadlines
@@ -143,16 +144,18 @@ class RequestedAssociation:
 
 
 def request_association(
-    destination: Destination, proposal: Proposal | Sequence[ProposedContext]
+    destination: Destination, proposal: Proposal | Sequence[ProposedContext], look: Look | None = None
 ) -> RequestedAssociation:
-    """Connect and associate; contexts alone are a proposal too.
+    """Connect and associate; contexts alone are a proposal too. `look` is called now and then while the peer is waited
+    for, also later on, and may end that with an error.
 
     Raises PeerUnreachable, PeerTimeout, ConnectionLost, AssociationRejected, AssociationAborted or ProtocolViolation.
     """
     proposed = proposal if isinstance(proposal, Proposal) else Proposal(tuple(proposal))
     request = _request(destination, proposed)
-    sock = connect(destination.host, destination.port, timeout_s=destination.connect_s)
+    sock = connect(destination.host, destination.port, timeout_s=destination.connect_s, look=look or nobody_asks)
     call = _Call(destination, Connection(_transport(sock, destination.tls), Role.REQUESTOR, destination.deadlines))
+    call.connection.attend(look)
     try:
         answer = call.ask(request)
     except BaseException as error:

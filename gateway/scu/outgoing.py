@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from gateway.model.attention import Look
 from gateway.model.errors import StoreFault
 from gateway.scu.contexts import Kind
 
@@ -14,7 +15,7 @@ from gateway.scu.contexts import Kind
 # its turn.
 CHUNK = 1 << 20
 
-Reencode = Callable[[BinaryIO, str, str], BinaryIO]
+Reencode = Callable[[BinaryIO, str, str, Look], BinaryIO]
 """The data set at which an open file stands, in another transfer syntax; see `gateway.reencode.pool.Reencoder`."""
 
 
@@ -52,11 +53,11 @@ def as_stored(item: Outgoing) -> Iterator[bytes] | tuple[bytes]:
     return (data,)
 
 
-def reencoded(item: Outgoing, target: str, reencode: Reencode) -> Iterator[bytes]:
+def reencoded(item: Outgoing, target: str, reencode: Reencode, look: Look) -> Iterator[bytes]:
     """The data set in another transfer syntax; made before anything is sent, so that one that cannot be re-encoded
-    costs no association. Raises what `reencode` raises."""
+    costs no association. Raises what `reencode` and `look` raise."""
     with _open(item) as reader:
-        return pieces(reencode(reader, item.transfer_syntax_uid, target))
+        return pieces(reencode(reader, item.transfer_syntax_uid, target, look))
 
 
 def pieces(reader: BinaryIO) -> Iterator[bytes]:

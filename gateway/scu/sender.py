@@ -1,9 +1,8 @@
 """C-STORE requests over an association of either side (PS3.7 9.1.1): for forwarding, C-MOVE and C-GET alike.
 
 While the peer works on one object, the next is made ready: an association carries one operation at a time, and the
-pause between two is what there is to save. Bytes go as
-they are kept where the peer takes them so; otherwise in the first other transfer syntax that was negotiated and that
-the object can be re-encoded to.
+pause between two is what there is to save. Bytes go as they are kept where the peer takes them so; otherwise in the
+first other transfer syntax that was negotiated and that the object can be re-encoded to.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from gateway.dicom.transfer_syntaxes import (
     IMPLICIT_LITTLE,
     can_transcode,
 )
+from gateway.model.attention import Look, nobody_asks
 from gateway.model.errors import (
     GatewayError,
     LimitExceeded,
@@ -84,27 +84,41 @@ class _Ready:
 
 
 class _Ahead:
-    """One of a sequence ahead of its turn; None at the end."""
+    """One of a sequence ahead of its turn; None at the end.
 
-    def __init__(self, coming: Iterator[_Ready | StoreOutcome]) -> None:
-        self._coming = coming
-        self._next: list[_Ready | StoreOutcome | None] = []
+    What has to be re-encoded takes long: it is not begun before the peer has all of the object before it.
+    """
 
-    def look(self) -> None:
-        """Make the next one now."""
-        if not self._next:
-            self._next.append(next(self._coming, None))
+    def __init__(self, items: Iterable[Outgoing | StoreOutcome], sender: StoreSender) -> None:
+        self._items = iter(items)
+        self._sender = sender
+        self._known = False
+        self._next: Outgoing | _Ready | StoreOutcome | None = None
+
+    def begin(self) -> None:
+        """Find the next one, and make it ready where it goes as it is kept."""
+        if not self._known:
+            self._next, self._known = next(self._items, None), True
+        if isinstance(self._next, Outgoing) and self._sender.takes(self._next):
+            self._next = self._sender.prepare(self._next)
+
+    def finish(self) -> _Ready | StoreOutcome | None:
+        """The next one, ready now; it stays the next."""
+        self.begin()
+        if isinstance(self._next, Outgoing):
+            self._next = self._sender.prepare(self._next)
+        return self._next
 
     def take(self) -> _Ready | StoreOutcome | None:
         """The next one."""
-        self.look()
-        return self._next.pop()
+        taken, self._known = self.finish(), False
+        return taken
 
 
 class StoreSender:
     """Sends objects on those of an association's contexts on which the peer takes them.
 
-    `reencode` None: only as they are kept. `under_way` is the object that was sent, or begun, and not answered for.
+    `reencode` None: only as they are kept; `look` is called now and then while that works.
     """
 
     def __init__(
@@ -113,6 +127,7 @@ class StoreSender:
         contexts: Iterable[Context],
         reencode: Reencode | None,
         originator: MoveOriginator | None = None,
+        look: Look = nobody_asks,
     ) -> None:
         self._association = association
         self._contexts: dict[Kind, int] = {}
@@ -120,8 +135,30 @@ class StoreSender:
             self._contexts.setdefault((context.abstract_syntax, context.transfer_syntax), context.id)
         self._reencode = reencode
         self._originator = originator
+        self._look = look
         self._last_message_id = 0
-        self.under_way: str | None = None
+        self._under_way: _Ready | None = None
+
+    @property
+    def under_way(self) -> str | None:
+        """The object that was sent, or begun, and not answered for."""
+        return self._under_way.sop_instance_uid if self._under_way else None
+
+    def settle(self) -> StoreOutcome | None:
+        """After the sending was given up: what became of the object under way, where its answer has come; an answer
+        that comes later is passed over. Raises what ends the association."""
+        ready, self._under_way = self._under_way, None
+        if ready is None:
+            return None
+        self._association.hear()
+        if self._association.spoken:
+            return self._answer(ready)
+        self._association.forsake(ready.request)
+        return None
+
+    def takes(self, item: Outgoing) -> bool:
+        """Whether the peer takes an object as it is kept."""
+        return item.kind in self._contexts
 
     def send(self, item: Outgoing) -> StoreOutcome:
         """One object. Raises what ends the association, `StoreFault` among it when the object ends too early."""
@@ -135,21 +172,21 @@ class StoreSender:
 
         What has an outcome already is passed on in its place. `waiting` is called before each wait for an answer.
         """
-        ahead = _Ahead(map(self._prepare, items))
+        ahead = _Ahead(items, self)
         while (current := ahead.take()) is not None:
             if isinstance(current, StoreOutcome):
                 yield current
                 continue
-            self.under_way = current.sop_instance_uid
-            self._association.send_encoded(current.message, ahead.look)
+            self._under_way = current
+            self._association.send_encoded(current.message, ahead.begin)
+            ahead.finish()
             waiting()
             outcome = self._answer(current)
-            self.under_way = None
+            self._under_way = None
             yield outcome
 
-    def _prepare(self, item: Outgoing | StoreOutcome) -> _Ready | StoreOutcome:
-        if isinstance(item, StoreOutcome):
-            return item
+    def prepare(self, item: Outgoing) -> _Ready | StoreOutcome:
+        """The request for an object, or why it cannot be sent."""
         try:
             context_id, data_set = self._data_set(item)
         except ShuttingDown:
@@ -177,7 +214,7 @@ class StoreSender:
         for context_id, target in self._targets(item):
             if self._reencode is not None:
                 try:
-                    return context_id, reencoded(item, target, self._reencode)
+                    return context_id, reencoded(item, target, self._reencode, self._look)
                 except Unsupported as error:
                     fault = error
         raise fault

@@ -45,13 +45,13 @@ def filled(database: Database) -> Database:
 )
 def test_selected(filled: Database, selection: Selection, expected: list[str]) -> None:
     with filled.read() as conn:
-        rows = stored(conn, selected(conn, selection))
+        rows = stored(conn, selected(conn, selection).ids)
     assert [row.sop_instance_uid for row in rows] == expected
 
 
 def test_a_row_has_what_is_needed_to_send_it(filled: Database) -> None:
     with filled.read() as conn:
-        (row,) = stored(conn, selected(conn, Selection(instance_uids=("1.2.1.1",))))
+        (row,) = stored(conn, selected(conn, Selection(instance_uids=("1.2.1.1",))).ids)
     assert (row.payload_offset, row.size) == (300, 1000)
     assert row.store_key
 

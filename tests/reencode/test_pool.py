@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import BinaryIO, cast
 import pytest
 
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, JPEG_2000_LOSSLESS, RLE_LOSSLESS
-from gateway.model.errors import LimitExceeded, MalformedData, ShuttingDown, Unsupported
+from gateway.model.attention import Look
+from gateway.model.errors import Cancelled, LimitExceeded, MalformedData, ShuttingDown, Unsupported
 from gateway.reencode.pool import Reencoder, ReencodeSettings
 from tests.dicom.pixels.conftest import Shape, compressed, image
 
@@ -66,6 +68,34 @@ def test_a_process_that_dies_or_hangs_costs_its_object_alone(tmp_path: Path, bod
             reencoder(file, EXPLICIT_LITTLE, IMPLICIT_LITTLE)
     reencoder.close()
     assert [path.name for path in tmp_path.iterdir()] == ["child.py"]
+
+
+def test_who_asked_can_end_it(tmp_path: Path) -> None:
+    """While it is worked on, and while it waits for its turn."""
+
+    def look() -> None:
+        raise Cancelled
+
+    reencoder = Reencoder(tmp_path, ReencodeSettings(processes=1), misbehaving(tmp_path, "time.sleep(60)"))
+    begun, stop = threading.Event(), threading.Event()
+
+    def look_until_told() -> None:
+        begun.set()
+        if stop.is_set():
+            raise Cancelled
+
+    def work(look: Look) -> None:
+        with file_of(b"") as file, pytest.raises(Cancelled):
+            reencoder(file, EXPLICIT_LITTLE, IMPLICIT_LITTLE, look)
+
+    working = threading.Thread(target=work, args=(look_until_told,))
+    working.start()
+    assert begun.wait(10)
+    work(look)
+    stop.set()
+    working.join(10)
+    assert not working.is_alive()
+    reencoder.close()
 
 
 def test_memory_is_limited(tmp_path: Path) -> None:

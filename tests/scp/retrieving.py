@@ -14,7 +14,7 @@ from pydicom.uid import UID
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 
-from gateway.db.retrieval import StoredInstance
+from gateway.db.retrieval import Planned, StoredInstance
 from gateway.model.errors import DatabaseFault
 from gateway.model.query import Selection
 from gateway.store.protocol import ObjectMissing, ObjectStore
@@ -36,11 +36,11 @@ class MemoryIndex:
     deleted: set[int] = field(default_factory=set)
     fails: bool = False
 
-    def selected(self, selection: Selection) -> Sequence[int]:
+    def selected(self, selection: Selection) -> Planned:
         if self.fails:
             raise DatabaseFault("disk I/O error")
         self.asked.append(selection)
-        return [row.id for row in self.rows]
+        return Planned.of((row.id, row.sop_instance_uid) for row in self.rows)
 
     def kinds(self, ids: Sequence[int]) -> list[tuple[str, str]]:
         wanted = set(ids)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.model.attention import Look
 from gateway.model.errors import DatabaseFault
 from gateway.model.peer import Peer
 from gateway.net.connection import Deadlines
@@ -45,10 +46,9 @@ def archive() -> Archive:
     return made
 
 
-def connect(peer: Peer, contexts: Sequence[ProposedContext]) -> RequestedAssociation:
-    return request_association(
-        Destination(peer.host or "", peer.port or 0, peer.ae_title, "GATEWAY", deadlines=DEADLINES), contexts
-    )
+def connect(peer: Peer, contexts: Sequence[ProposedContext], look: Look) -> RequestedAssociation:
+    called = Destination(peer.host or "", peer.port or 0, peer.ae_title, "GATEWAY", deadlines=DEADLINES)
+    return request_association(called, contexts, look)
 
 
 @pytest.fixture
@@ -56,11 +56,11 @@ def serve(archive: Archive, reencoder: Reencoder, door: MemoryDoor) -> Iterator[
     """Starts a listener whose one peer DEST listens on a port; gives its own."""
     started: list[DicomScp] = []
 
-    def start(port: int | None, response_s: float = 10.0, **settings: Any) -> int:
+    def start(port: int | None, **settings: Any) -> int:
         peer = Peer(1, "dest", "DEST", host="127.0.0.1" if port else None, port=port)
-        told = {"pending_s": 60.0} | settings  # a slow machine says no more than a fast one
+        told = {"pending_s": 60.0, "response_s": 10.0} | settings  # a slow machine says no more than a fast one
         retrieval = Retrieval(archive.index, archive.store.as_store, reencoder, **told)
-        moving = Moving(retrieval, lambda: (peer,), connect, frozenset({"GATEWAY"}), Places(), response_s)
+        moving = Moving(retrieval, lambda: (peer,), connect, frozenset({"GATEWAY"}), Places())
         scp = DicomScp(SETTINGS, door, lambda: (), (move_class(moving),))
         scp.start()
         started.append(scp)
