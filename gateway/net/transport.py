@@ -94,7 +94,7 @@ class Transport:
     acknowledgement before it sends the rest of a message, and a delayed one costs 40 ms each time.
 
     `look_receiving` and `look_sending` are called by the owner's thread while it waits. `torn` is True when a `send`
-    was given up: what would be sent after that would be read as the rest of it.
+    was given up because the peer takes nothing: what is sent after that is read as the rest of it, if at all.
     """
 
     __slots__ = (
@@ -169,7 +169,6 @@ class Transport:
         while the peer reads. Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
         """
         waiting = [memoryview(buffer) for buffer in buffers]
-        self.torn = True
         if meanwhile is not None:
             waiting = self._send_at_once(waiting)
             meanwhile()
@@ -178,12 +177,13 @@ class Transport:
             try:
                 sent = self._sock.sendmsg(waiting)
             except TimeoutError:
+                self.torn = True
                 self._waited(deadline, self.look_sending, "took nothing before the deadline")
+                self.torn = False
                 continue
             except OSError as error:
                 raise self._lost(error) from error
             waiting = _unsent(waiting, sent)
-        self.torn = False
 
     def _send_at_once(self, buffers: list[memoryview]) -> list[memoryview]:
         """Write what the kernel takes without waiting, and give the rest."""
