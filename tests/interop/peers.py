@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.admin import client
+from tests.interop import commands
 
 START_SECONDS = 30.0
 STOP_SECONDS = 35.0
@@ -232,14 +233,7 @@ class Node:
 
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one `gateway` command against this home."""
-        return subprocess.run(
-            [sys.executable, "-m", "gateway", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=120,
-        )
+        return commands.run(list(arguments), env=self.environment, check=check, timeout=120)
 
     def call(self, operation: str, **arguments: Any) -> Any:
         """Ask the running node without a process for it, as often as a test likes to look."""
