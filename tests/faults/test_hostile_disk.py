@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -59,9 +61,11 @@ class Sender:
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def node(tmp_path_factory: pytest.TempPathFactory, sender: Sender) -> Iterator[Node]:
+    """A node that has received: its first association also reads the peers, for which it may open the index."""
     try:
         with gateway_node(tmp_path_factory.mktemp("disk") / "node", GATEWAY_STORE__RESERVE="1MiB") as running:
+            assert sender.send(running, sender.take(1)) == [SUCCESS]
             yield running
     except PeerMissingError as error:
         pytest.skip(str(error))
@@ -70,7 +74,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 @pytest.fixture(scope="module")
 def sender(tmp_path_factory: pytest.TempPathFactory) -> Sender:
     folder = tmp_path_factory.mktemp("objects") / "study"
-    write_study(folder, TINY_16, 200)
+    write_study(folder, TINY_16, 400)
     return Sender(read_file(path) for path in sorted(folder.iterdir()))
 
 
@@ -107,6 +111,23 @@ def test_a_step_that_fails_is_a700_and_only_that_object(node: Node, sender: Send
         assert len(refused) == (0 if (step, error) == ("database write", "ENOSPC") else 1), step
         assert statuses.count(SUCCESS) == len(items) - len(refused), step
         assert sender.send(node, items) == [SUCCESS] * len(items), "the same objects, sent again"
+    assert list((node.home / "store" / "tmp").iterdir()) == []
+    every_byte_is_there(node, sender)
+
+
+def test_whichever_sync_fails_nothing_acknowledged_is_missing(node: Node, sender: Sender, tmp_path: Path) -> None:
+    """Of objects, folders and the index, while two associations share commits: the k-th of each thread."""
+    refused = []
+    for k in range(1, 13):
+        parts = [sender.take(6), sender.take(6)]
+        faults = [*injection(f"fdatasync:error=EIO:when={k}"), *injection(f"fsync:error=EIO:when={k}")]
+        with traced(node, *faults, log=tmp_path / f"{k}"), ThreadPoolExecutor(2) as pool:
+            statuses = [status for part in pool.map(partial(sender.send, node), parts) for status in part]
+        assert set(statuses) <= {SUCCESS, 0xA700}, k
+        refused.append(statuses.count(0xA700))
+        nothing_is_missing(node, sender)
+        assert set(sender.send(node, [item for part in parts for item in part])) == {SUCCESS}, "sent again"
+    assert all(refused[:6]), "each thread has at least so many syncs"
     assert list((node.home / "store" / "tmp").iterdir()) == []
     every_byte_is_there(node, sender)
 
