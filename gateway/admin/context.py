@@ -11,6 +11,7 @@ from gateway.admin.once import Once
 from gateway.admin.progress import Report, silent
 from gateway.config import Settings
 from gateway.db.engine import Database
+from gateway.model.attention import Look, nobody_asks
 from gateway.model.instance import Groups
 from gateway.store.protocol import ObjectStore
 
@@ -70,7 +71,8 @@ class Live(Protocol):
 class Context:
     """The first argument of every operation. `live` is None when no node runs on this home.
 
-    The way in, and what TLS needs, are made when they are first asked for.
+    The way in, and what TLS needs, are made when they are first asked for. `report` is told how far a long operation
+    is, and `look` raises Cancelled when nobody waits for it any more.
     """
 
     home: Path
@@ -82,6 +84,7 @@ class Context:
     reencoder: Reencoder
     live: Live | None = None
     report: Report = silent
+    look: Look = nobody_asks
 
     @property
     def door(self) -> Door:

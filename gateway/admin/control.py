@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import threading
 import time
@@ -23,7 +24,8 @@ import structlog
 from gateway.admin.home import SOCKET_NAME
 from gateway.admin.plain import Json, plain
 from gateway.admin.progress import Progress, Report
-from gateway.model.errors import GatewayError, LimitExceeded, UsageError
+from gateway.model.attention import Look
+from gateway.model.errors import Cancelled, GatewayError, LimitExceeded, UsageError
 
 log = structlog.get_logger()
 
@@ -38,7 +40,8 @@ _EXHAUSTED_PAUSE_S = 0.25
 # An administrator has a few terminals and a monitor open, not hundreds.
 MAX_CALLERS = 32
 
-Invoke = Callable[[str, Mapping[str, Json], Report], Json]
+Invoke = Callable[[str, Mapping[str, Json], Report, Look], Json]
+"""Operation, arguments, where to tell how far it is, and what raises Cancelled when nobody waits for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,15 @@ class ControlServer:
         def report(progress: Progress) -> None:
             _send(caller, {"progress": plain(progress)})
 
+        def look() -> None:
+            if _gone(caller):
+                raise Cancelled("the command that asked for it has ended")
+
         try:
             caller.settimeout(REQUEST_TIMEOUT_S)
             request = _parse(read_line(caller, MAX_REQUEST_BYTES))
             caller.settimeout(ANSWER_TIMEOUT_S)
-            answer: dict[str, Json] = {"result": self._invoke(request.operation, request.arguments, report)}
+            answer: dict[str, Json] = {"result": self._invoke(request.operation, request.arguments, report, look)}
         except GatewayError as error:
             answer = {"error": {"kind": type(error).__name__, "message": str(error)}}
         except OSError:
@@ -154,6 +161,13 @@ def _parse(line: bytes) -> _Request:
             return _Request(operation, arguments)
         case _:
             raise UsageError('a request is {"operation": name, "arguments": {...}}')
+
+
+def _gone(caller: socket.socket) -> bool:
+    """Whether the other end is closed; one that has only said all it had to say still listens."""
+    poll = select.poll()
+    poll.register(caller, 0)  # POLLHUP is told in any case
+    return bool(poll.poll(0))
 
 
 def _send(caller: socket.socket, message: Mapping[str, Json]) -> None:

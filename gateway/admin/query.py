@@ -72,7 +72,7 @@ def run(
         destination = context.calling.destination(peers.get(connection, peer))
     query = Query(at, tuple(_keys(at, given)), fuzzy)
     answers: list[dict[str, Json]] = []
-    with closing(find(destination, query)) as found:
+    with closing(find(destination, query, context.look)) as found:
         for elements in found:
             if len(answers) == limit:
                 return Answers(answers, complete=False)

@@ -44,7 +44,8 @@ def get_(context: Context, peer: str, study_uid: str, series_uid: str = "") -> R
     source = _named(context, peer)
     receiving = _Receiving(context, source)
     wanted = _wanted(study_uid, series_uid)
-    return _followed(context, get(context.calling.destination(source), wanted, receiving.store), receiving)
+    responses = get(context.calling.destination(source), wanted, receiving.store, context.look)
+    return _followed(context, responses, receiving)
 
 
 def move_(context: Context, peer: str, study_uid: str, series_uid: str = "", to: str = "") -> RetrieveReport:
@@ -56,7 +57,8 @@ def move_(context: Context, peer: str, study_uid: str, series_uid: str = "", to:
         raise UsageError("no node runs here that the peer could send to: gateway serve, or retrieve with --get")
     else:
         title = context.settings.dicom.ae_title
-    return _followed(context, move(context.calling.destination(source), _wanted(study_uid, series_uid), title), None)
+    responses = move(context.calling.destination(source), _wanted(study_uid, series_uid), title, context.look)
+    return _followed(context, responses, None)
 
 
 class _Receiving:

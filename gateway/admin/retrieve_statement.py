@@ -38,7 +38,12 @@ def retrieve_services() -> tuple[Service, ...]:
     moves = tuple(model.uid for model in models_of(Operation.MOVE))
     gets = tuple(model.uid for model in models_of(Operation.GET))
     to_listener = ", to be sent to this node's listener or, with `--move-to`, to another peer"
-    in_portions = ", in the SCP role for 127 storage SOP classes at a time, in Explicit and Implicit VR Little Endian"
+    in_portions = (
+        ", in the SCP role for the storage SOP classes that the peer names in SOP Classes in Study, else for the usual"
+        " ones: a presentation context for each transfer syntax, so that objects come as they are kept. What it cannot"
+        " send is asked for again with all other storage SOP classes, uncompressed or compressed as the peer chooses,"
+        " over further associations"
+    )
     return (
         Service("Retrieve (MOVE)", Role.SCP, moves, _MOVE_TEXT, _MOVE),
         Service("Retrieve (GET)", Role.SCP, gets, _GET_TEXT, _COMMON),

@@ -25,6 +25,7 @@ from gateway.admin.plain import Json
 from gateway.admin.progress import Report
 from gateway.app.cached import Cached
 from gateway.jobs.worker import Worker
+from gateway.model.attention import Look
 from gateway.model.instance import Groups
 
 log = structlog.get_logger()
@@ -147,5 +148,5 @@ class Node:
     def _connections(self) -> int:
         return sum(listener.connections() for listener in self._parts.listeners)
 
-    def _invoke(self, name: str, arguments: Mapping[str, Json], report: Report) -> Json:
-        return operations.invoke(replace(self._context, report=report), name, arguments)
+    def _invoke(self, name: str, arguments: Mapping[str, Json], report: Report, look: Look) -> Json:
+        return operations.invoke(replace(self._context, report=report, look=look), name, arguments)

@@ -54,5 +54,9 @@ def assignments(texts: list[str], option: str) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     for key, equals, _ in pairs:
         if not key or not equals:
-            raise typer.BadParameter(f"write KEY=VALUE, not {key!r}", param_hint=option)
+            raise typer.BadParameter(_not_assigned(key), param_hint=option)
     return {key: value for key, _, value in pairs}
+
+
+def _not_assigned(key: str) -> str:
+    return f"{key!r} has no =: write {key}=VALUE, or {key}= for none" if key else "what stands before = is missing"

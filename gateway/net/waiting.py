@@ -1,10 +1,13 @@
-"""Waiting for whichever of several associations has something to say first."""
+"""Waiting for whichever of several associations has something to say first, and waiting no longer than some time."""
 
 from __future__ import annotations
 
 import select
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
+from gateway.model.attention import Look
+from gateway.model.errors import PeerTimeout
 from gateway.net.association import Association
 
 
@@ -21,3 +24,14 @@ def first_to_speak(associations: Iterable[Association], timeout_s: float) -> lis
     for descriptor in by_descriptor:
         poll.register(descriptor, select.POLLIN)
     return [by_descriptor[descriptor] for descriptor, _ in poll.poll(max(0.0, timeout_s) * 1000)]
+
+
+def no_longer_than(seconds: float, clock: Callable[[], float] = time.monotonic) -> Look:
+    """A look that raises PeerTimeout when this time has passed."""
+    deadline = clock() + seconds
+
+    def look() -> None:
+        if clock() > deadline:
+            raise PeerTimeout(f"nothing has come for {seconds:g} s")
+
+    return look

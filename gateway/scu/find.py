@@ -16,8 +16,10 @@ from gateway.dicom.encoding import encoding_of, tag_text
 from gateway.dicom.identifier import QUERY_RETRIEVE_LEVEL
 from gateway.dicom.information_models import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, transfer_syntax
-from gateway.model.errors import OperationRefused, PeerFault, ProtocolViolation, Unsupported
+from gateway.model.attention import Look
+from gateway.model.errors import Cancelled, OperationRefused, PeerFault, ProtocolViolation, Unsupported
 from gateway.model.query import Key, Level
+from gateway.net.waiting import no_longer_than
 from gateway.scu.association import Destination, Proposal, RequestedAssociation, request_association
 from gateway.wire.command import Command, CommandField
 from gateway.wire.items import SopClassExtended
@@ -25,6 +27,7 @@ from gateway.wire.negotiation import Context
 from gateway.wire.pdu import ProposedContext
 
 LONGEST_ANSWER = 1 << 20  # an answer has some hundred bytes; a modality may return a whole sequence
+HEARD_OUT_S = 1.0  # how long a peer that says nothing may take to confirm a C-CANCEL
 MOST_AFTER_CANCEL = 10_000  # answers that were on their way when they were no longer wanted
 
 _SUCCESS, _CANCELLED = 0x0000, 0xFE00
@@ -54,15 +57,16 @@ class Query:
         return PATIENT_ROOT_FIND if self.level is Level.PATIENT else STUDY_ROOT_FIND
 
 
-def find(destination: Destination, query: Query) -> Generator[Elements, None, None]:
-    """The answers, as they come. Who ends the iteration early, or is interrupted, cancels the query.
+def find(destination: Destination, query: Query, look: Look | None = None) -> Generator[Elements, None, None]:
+    """The answers, as they come. Who ends the iteration early, or is interrupted, cancels the query; so does `look`,
+    called now and then while the peer is waited for, when it raises Cancelled.
 
     Raises what `request_association` raises, Unsupported where the peer takes no such query, OperationRefused where it
     refuses this one.
     """
     proposed = ProposedContext(1, query.model, (EXPLICIT_LITTLE, IMPLICIT_LITTLE))
     extended = SopClassExtended(query.model, bytes((1, 0, 1)) if query.fuzzy else bytes((1,)))
-    with request_association(destination, Proposal((proposed,), extended=(extended,))) as peer:
+    with request_association(destination, Proposal((proposed,), extended=(extended,)), look) as peer:
         context = peer.context_for(query.model)
         if context is None:
             raise Unsupported(f"{destination.called_ae_title} takes no queries by {query.level.name.lower()}")
@@ -78,7 +82,7 @@ def find(destination: Destination, query: Query) -> Generator[Elements, None, No
             yield from _answers(peer, request, context)
         except GeneratorExit:
             _cancel(peer, request, context)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Cancelled):
             _cancel(peer, request, context)
             raise
 
@@ -110,6 +114,7 @@ def _identifier(query: Query, context: Context) -> bytes:
 def _cancel(peer: RequestedAssociation, request: Command, context: Context) -> None:
     """C-CANCEL, and the answers that were on their way read off; a peer that is gone needs none."""
     cancel = Command(field=CommandField.C_CANCEL_RQ, message_id_being_responded_to=request.message_id)
+    peer.association.attend(no_longer_than(HEARD_OUT_S))
     with suppress(PeerFault):
         peer.association.send(context.id, cancel)
         for _ in range(MOST_AFTER_CANCEL):

@@ -7,21 +7,37 @@ response, with the UIDs where it keeps to the standard.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from gateway.dicom.elements import Elements
 from gateway.dicom.encoding import Encoding, encoding_of
 from gateway.dicom.information_models import SERIES_UID, STUDY_UID
-from gateway.dicom.sop_classes import STORAGE_SOP_CLASSES
-from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE, transfer_syntax
-from gateway.model.errors import GatewayError, MalformedData, ProtocolViolation, Unsupported
+from gateway.dicom.transfer_syntaxes import transfer_syntax
+from gateway.dicom.uids import is_usable
+from gateway.model.attention import Look
+from gateway.model.errors import (
+    AssociationAborted,
+    Cancelled,
+    ConnectionLost,
+    GatewayError,
+    MalformedData,
+    OperationRefused,
+    PeerTimeout,
+    ProtocolViolation,
+    Unsupported,
+)
+from gateway.model.query import Key, Level
 from gateway.net.association import Association
+from gateway.net.waiting import no_longer_than
 from gateway.scu.association import Destination, Proposal, RequestedAssociation, request_association
+from gateway.scu.find import HEARD_OUT_S, Query, find
+from gateway.scu.retrieve_contexts import UNCOMPRESSED, Round, rounds
 from gateway.wire.command import RESPONSE_BIT, Command, CommandField, Priority
 from gateway.wire.dimse import Message
 from gateway.wire.items import RoleSelection
 from gateway.wire.negotiation import Context
-from gateway.wire.pdu import MAX_CONTEXTS, ProposedContext
+from gateway.wire.pdu import ProposedContext
 
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
@@ -32,19 +48,12 @@ SOME_FAILED = 0xB000
 UNABLE_TO_PERFORM = 0xA702
 _LEVEL = 0x00080052
 _FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
+_SOP_CLASSES_IN_STUDY = 0x00080062
+# What is known of the classes spares a second association, and is not worth a long wait.
+_CLASSES_S = 10.0
+_MOST_CLASSES = 64
 # A list in Explicit VR has at most 64 KiB; in Implicit VR a peer may send more, of which no more is read than this.
 _LONGEST_IDENTIFIER = 1 << 22
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
-# Security screening and eddy currents, radiotherapy of the second generation, protocols, waveforms but for ECG, eye
-# measurements, structured reports of single specialities: what a hospital's archive has least of.
-_RARE = tuple(
-    _STORAGE + group
-    for group in ("501.", "601.", "481.10", "481.11", "481.12", "481.13", "481.14", "481.15", "481.16", "481.17",
-                  "481.18", "481.19", "481.20", "481.21", "481.22", "481.23", "481.24", "481.25", "200.", "9.2", "9.3",
-                  "9.4.2", "9.5", "9.6", "9.7", "9.8", "9.100", "77.1.5.", "78.", "79.", "80.", "81.", "82.", "88.68",
-                  "88.7", "90.", "91.", "131", "68.", "104.3", "104.4", "104.5")
-)  # fmt: skip
-_UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 # How many messages are heard out after a C-CANCEL before the association is ended without the answer to it.
 _PATIENCE = 100
 
@@ -57,6 +66,11 @@ _STATUSES = {
     0xB000: "some could not be sent",
     0xFE00: "it was cancelled",
 }
+
+# What may become of a question that need not be answered.
+_UNANSWERED = (
+    Unsupported, OperationRefused, AssociationAborted, ConnectionLost, ProtocolViolation, MalformedData, PeerTimeout,
+)  # fmt: skip
 
 Store = Callable[[Association, Message], None]
 """Answers a C-STORE request that comes on this association."""
@@ -122,15 +136,16 @@ class Retrieved:
         return f"{said} (status {self.status:04X}{': ' + self.comment if self.comment else ''})"
 
 
-def get(destination: Destination, wanted: Wanted, store: Store) -> Generator[Retrieved]:
+def get(destination: Destination, wanted: Wanted, store: Store, look: Look | None = None) -> Generator[Retrieved]:
     """C-GET: each object is given to `store` as it comes. The last of what is given has `ended`.
 
-    To stop before the end, close the iterator: the peer is sent a C-CANCEL. Raises what `request_association` raises,
-    Unsupported where the peer offers no C-GET, and what ends an association.
+    To stop before the end, close the iterator, or let `look` raise Cancelled, which is called now and then while the
+    peer is waited for: the peer is sent a C-CANCEL. Raises what `request_association` raises, Unsupported where the
+    peer offers no C-GET, and what ends an association.
     """
     first: Retrieved | None = None
-    for classes in storage_rounds():
-        for told in _get_of(destination, wanted, store, classes):
+    for contexts in rounds(_classes(destination, wanted, look)):
+        for told in _get_of(destination, wanted, store, contexts, look):
             last = told if first is None else first.and_then(told)
             yield last
         if not last.failed or last.status not in (SOME_FAILED, UNABLE_TO_PERFORM):
@@ -138,31 +153,34 @@ def get(destination: Destination, wanted: Wanted, store: Store) -> Generator[Ret
         first = last
 
 
-def storage_rounds() -> tuple[tuple[str, ...], ...]:
-    """The storage classes in the portions that fit beside C-GET into one association, those of practice first.
+def _classes(destination: Destination, wanted: Wanted, look: Look | None) -> tuple[str, ...]:
+    """The SOP classes in the study, where the peer says so: SOPClassesInStudy is an optional key, and so is C-FIND."""
+    keys = (Key(STUDY_UID, "UI", (wanted.study_uid,)), Key(_SOP_CLASSES_IN_STUDY, "UI"))
+    patience = replace(destination.deadlines, idle_s=_CLASSES_S, association_s=_CLASSES_S)
+    asked = replace(destination, deadlines=patience)
+    try:
+        with closing(find(asked, Query(Level.STUDY, keys), look)) as answers:
+            found = [uid for answer in answers for uid in answer.values(_SOP_CLASSES_IN_STUDY) or ()]
+    except _UNANSWERED:
+        return ()
+    return tuple(uid for uid in found if is_usable(uid))[:_MOST_CLASSES]
 
-    What a peer could not send by the first is asked for again by the next: nothing is sent twice, for no class is in
-    two of them.
-    """
-    classes = [uid for uid, row in STORAGE_SOP_CLASSES.items() if not row.retired]
-    classes.sort(key=lambda uid: uid.startswith(_RARE))
-    size = MAX_CONTEXTS - 1
-    return tuple(tuple(classes[start : start + size]) for start in range(0, len(classes), size))
 
-
-def _get_of(destination: Destination, wanted: Wanted, store: Store, classes: tuple[str, ...]) -> Generator[Retrieved]:
-    contexts = (STUDY_ROOT_GET, *classes)
+def _get_of(
+    destination: Destination, wanted: Wanted, store: Store, contexts: Round, look: Look | None
+) -> Generator[Retrieved]:
+    asked = ((STUDY_ROOT_GET, UNCOMPRESSED), *contexts)
     proposal = Proposal(
-        tuple(ProposedContext(2 * number + 1, uid, _UNCOMPRESSED) for number, uid in enumerate(contexts)),
-        roles=tuple(RoleSelection(uid, scu=False, scp=True) for uid in classes),
+        tuple(ProposedContext(2 * number + 1, *context) for number, context in enumerate(asked)),
+        roles=tuple(RoleSelection(uid, scu=False, scp=True) for uid in dict(contexts)),
     )
-    with request_association(destination, proposal) as peer:
+    with request_association(destination, proposal, look) as peer:
         yield from _ask(peer, STUDY_ROOT_GET, CommandField.C_GET_RQ, wanted, store=store)
 
 
-def move(destination: Destination, wanted: Wanted, to_ae_title: str) -> Generator[Retrieved]:
+def move(destination: Destination, wanted: Wanted, to_ae_title: str, look: Look | None = None) -> Generator[Retrieved]:
     """C-MOVE to the application entity of this title; otherwise as `get`."""
-    with request_association(destination, (ProposedContext(1, STUDY_ROOT_MOVE, _UNCOMPRESSED),)) as peer:
+    with request_association(destination, (ProposedContext(1, STUDY_ROOT_MOVE, UNCOMPRESSED),), look) as peer:
         yield from _ask(peer, STUDY_ROOT_MOVE, CommandField.C_MOVE_RQ, wanted, to=to_ae_title)
 
 
@@ -192,7 +210,7 @@ def _ask(
         while told is None or not told.ended:
             told = _next(peer.association, request, context, store)
             yield told
-    except GeneratorExit:
+    except (GeneratorExit, KeyboardInterrupt, Cancelled):
         if told is None or not told.ended:
             _cancel(peer.association, request, context, store)
         raise
@@ -240,6 +258,7 @@ def _failed_uids(data: bytes, context: Context) -> tuple[str, ...]:
 def _cancel(association: Association, request: Command, context: Context, store: Store | None) -> None:
     """Say that no more is wanted, and hear the peer out for a while."""
     cancel = Command(field=CommandField.C_CANCEL_RQ, message_id_being_responded_to=request.message_id)
+    association.attend(no_longer_than(HEARD_OUT_S))
     try:
         association.send(context.id, cancel)
         for _ in range(_PATIENCE):

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from gateway.admin.control import ControlServer, socket_path
 from gateway.admin.home import SOCKET_NAME, HomeBusy, HomeLock
 from gateway.admin.plain import Json
 from gateway.admin.progress import Progress, Report
-from gateway.model.errors import NotFoundError, UsageError
+from gateway.model.attention import Look
+from gateway.model.errors import Cancelled, NotFoundError, UsageError
 
 Serve = Callable[[control.Invoke], None]
 
@@ -38,7 +40,7 @@ def serve(home: Path) -> Iterator[Serve]:
         server.close()
 
 
-def echo(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+def echo(name: str, arguments: Mapping[str, Json], report: Report, look: Look) -> Json:
     return {"name": name, "arguments": dict(arguments)}
 
 
@@ -59,7 +61,7 @@ def test_a_call_goes_to_the_node_that_runs(home: Path, serve: Serve) -> None:
 
 
 def test_progress_comes_before_the_result(home: Path, serve: Serve) -> None:
-    def count(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+    def count(name: str, arguments: Mapping[str, Json], report: Report, look: Look) -> Json:
         for done in range(3):
             report(Progress(done, 3, "files"))
         return 3
@@ -71,7 +73,7 @@ def test_progress_comes_before_the_result(home: Path, serve: Serve) -> None:
 
 
 def test_an_error_has_the_same_class_on_both_sides(home: Path, serve: Serve) -> None:
-    def fail(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+    def fail(name: str, arguments: Mapping[str, Json], report: Report, look: Look) -> Json:
         raise NotFoundError("no peer is named 'x'")
 
     serve(fail)
@@ -80,7 +82,7 @@ def test_an_error_has_the_same_class_on_both_sides(home: Path, serve: Serve) -> 
 
 
 def test_an_unexpected_error_is_named_without_its_text_and_the_server_lives_on(home: Path, serve: Serve) -> None:
-    def fail(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+    def fail(name: str, arguments: Mapping[str, Json], report: Report, look: Look) -> Json:
         raise ValueError("DOE^JOHN")
 
     serve(fail)
@@ -119,7 +121,7 @@ def test_a_request_without_end_is_refused_at_the_cap(home: Path, serve: Serve, m
 def test_a_caller_that_hangs_up_does_not_stop_the_next(home: Path, serve: Serve) -> None:
     running, go_on = threading.Event(), threading.Event()
 
-    def slow(name: str, arguments: Mapping[str, Json], report: Report) -> Json:
+    def slow(name: str, arguments: Mapping[str, Json], report: Report, look: Look) -> Json:
         running.set()
         assert go_on.wait(10)
         return None
@@ -205,9 +207,35 @@ def test_a_caller_that_takes_nothing_of_its_answer_gives_its_place_up(
 ) -> None:
     monkeypatch.setattr(control, "ANSWER_TIMEOUT_S", 0.1)
     monkeypatch.setattr(control, "MAX_CALLERS", 1)
-    serve(lambda name, arguments, report: "x" * 10_000_000 if name == "much" else name)
+    serve(lambda name, arguments, report, look: "x" * 10_000_000 if name == "much" else name)
     connection = client.connect(home)
     assert connection is not None
     with connection:
         connection.sendall(b'{"operation": "much", "arguments": {}}\n')
         assert exchange(home, b'{"operation": "little", "arguments": {}}\n') == {"result": "little"}
+
+
+def test_a_caller_that_is_gone_ends_what_it_asked_for(home: Path, serve: Serve) -> None:
+    """One that has closed its own direction alone waits for the answer."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(name: str, arguments: Mapping[str, Json], report: Report, look: Look) -> Json:
+        begun.set()
+        try:
+            for _ in range(500):
+                look()
+                time.sleep(0.02)
+        except Cancelled:
+            ended.set()
+            raise
+        return None
+
+    serve(endless)
+    connection = client.connect(home)
+    assert connection is not None
+    connection.sendall(b'{"operation": "a", "arguments": {}}\n')
+    connection.shutdown(socket.SHUT_WR)
+    assert begun.wait(10)
+    assert not ended.wait(0.1)
+    connection.close()
+    assert ended.wait(5)

@@ -124,7 +124,7 @@ class Sink:
 
 
 def _answered(context: ProposedContext, takes: Sequence[str]) -> AnsweredContext:
-    (syntax,) = context.transfer_syntaxes
+    syntax = context.transfer_syntaxes[0]
     taken = ContextResult.ACCEPTANCE if syntax in takes else ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
     return AnsweredContext(context.id, taken, syntax)
 
