@@ -1,9 +1,9 @@
 """A bound port, and a thread for each connection to it.
 
-Accepting never waits for a client: every word with a client is spoken in a thread of its own. Over the cap of
-connections, and while draining, a client is refused in its protocol's words; but who connects and says nothing keeps
-no place from those who speak. The listener outlives whatever the kernel or a client does to `accept`, and waits in
-the kernel only: nothing here polls. No protocol may enter here.
+Accepting never waits for a client: the thread that accepts one serves it, and others wait for the next (`net.crew`).
+Over the cap of connections, and while draining, a client is refused in its protocol's words; but who connects and says
+nothing keeps no place from those who speak. The listener outlives whatever the kernel or a client does to `accept`, and
+waits in the kernel only: nothing here polls. No protocol may enter here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
 import structlog
+
+from gateway.net.crew import Crew
 
 _log = structlog.get_logger()
 
@@ -75,6 +76,14 @@ class ListenerSettings:
     backlog: int = 128
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """Who was accepted."""
+
+    sock: socket.socket
+    address: str
+
+
 class _Admission(Enum):
     SERVE = auto()
     REFUSE = auto()
@@ -94,7 +103,7 @@ class Listener:
         self._refusals = 0
         self._draining = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._accept_loop, name=f"{settings.name}-accept", daemon=True)
+        self._crew = Crew(settings.name, self._accept, self._admit, self._turn_away)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -110,7 +119,7 @@ class Listener:
 
     def start(self) -> None:
         """Begin to accept."""
-        self._thread.start()
+        self._crew.start()
 
     def drain(self, timeout_s: float) -> None:
         """Refuse what is new, let what is in progress finish within `timeout_s`, interrupt the rest, and close.
@@ -128,14 +137,15 @@ class Listener:
         self._wait_until_empty(time.monotonic() + _FAREWELL_S)
         self._close()
 
-    def _accept_loop(self) -> None:
+    def _accept(self) -> _Client | None:
         while not self._stopping.is_set():
             try:
                 sock, name = self._socket.accept()
             except OSError as error:
                 self._accept_failed(error)
                 continue
-            self._admit(sock, str(name[0]).removeprefix("::ffff:"))
+            return _Client(sock, str(name[0]).removeprefix("::ffff:"))
+        return None
 
     def _accept_failed(self, error: OSError) -> None:
         """ECONNABORTED and its like concern one client that is gone; exhaustion concerns us, and passes."""
@@ -145,20 +155,26 @@ class Listener:
         if error.errno in _EXHAUSTED:
             self._stopping.wait(_EXHAUSTED_PAUSE_S)
 
-    def _admit(self, sock: socket.socket, address: str) -> None:
+    def _admit(self, client: _Client) -> None:
         try:
-            session = self._factory(sock, address)
+            session = self._factory(client.sock, client.address)
         except OSError as error:  # the client was gone before its socket could be set up
-            _log.info("listener.client_gone", listener=self._settings.name, address=address, error=error.strerror)
-            sock.close()
+            name, address = self._settings.name, client.address
+            _log.info("listener.client_gone", listener=name, address=address, error=error.strerror)
+            client.sock.close()
             return
         match self._admission(session):
             case _Admission.SERVE:
-                self._start_thread(self._serve, session, sock)
+                self._serve(session)
             case _Admission.REFUSE:
-                self._start_thread(self._refuse, session, sock)
+                self._refuse(session)
             case _Admission.DROP:
-                sock.close()
+                client.sock.close()
+
+    def _turn_away(self, client: _Client) -> None:
+        """The machine has no thread left."""
+        _log.warning("listener.no_thread", listener=self._settings.name, address=client.address)
+        client.sock.close()
 
     def _admission(self, session: Session) -> _Admission:
         with self._state:
@@ -185,15 +201,6 @@ class Listener:
         self._displaced.add(silent)
         silent.interrupt()
         return True
-
-    def _start_thread(self, target: Callable[[Session], None], session: Session, sock: socket.socket) -> None:
-        thread = threading.Thread(target=target, args=(session,), name=f"{self._settings.name}-session", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # the machine has no thread left
-            _log.warning("listener.no_thread", listener=self._settings.name, error=str(error))
-            sock.close()
-            self._ended(session, refused=target == self._refuse)
 
     def _serve(self, session: Session) -> None:
         try:
@@ -230,11 +237,10 @@ class Listener:
     def _close(self) -> None:
         self._stopping.set()
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a waiting accept
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes every waiting accept
         except OSError as error:
             _log.debug("listener.shutdown", listener=self._settings.name, error=error.strerror)
-        if self._thread.is_alive():
-            self._thread.join(_FAREWELL_S)
+        self._crew.gone(_FAREWELL_S)
         self._socket.close()
 
 
