@@ -6,6 +6,7 @@ it stumbled over, and so a patient's values. For the same reason no library's wa
 
 from __future__ import annotations
 
+import json
 import sys
 import traceback
 import warnings
@@ -23,10 +24,9 @@ from gateway.model.printable import printable
 def configure(settings: LogSettings) -> None:
     """Set structlog up for this process. Standard output stays free for what a command prints."""
     warnings.simplefilter("ignore")
-    logger = structlog.PrintLogger(_UnfailingStream())  # type: ignore[arg-type]
+    logger = structlog.WriteLogger(_UnfailingStream())  # type: ignore[arg-type]
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.ExceptionRenderer(_without_values),
@@ -63,7 +63,8 @@ def _shown(_logger: object, _method: str, event: EventDict) -> EventDict:
 def _renderer(wanted: LogFormat) -> Processor:
     if wanted is LogFormat.CONSOLE or (wanted is LogFormat.AUTO and sys.stderr.isatty()):
         return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    return structlog.processors.JSONRenderer()
+    encoder = json.JSONEncoder(default=repr)  # made once: the renderer's own way makes one for each line
+    return lambda _logger, _method, event: encoder.encode(event)
 
 
 def _without_values(exc_info: ExcInfo) -> str:

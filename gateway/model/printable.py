@@ -11,4 +11,4 @@ _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u2
 
 def printable(text: str) -> str:
     """`text` with U+FFFD for each character that a terminal would obey instead of showing it."""
-    return _COMMANDS.sub("\ufffd", text)
+    return text if text.isprintable() else _COMMANDS.sub("\ufffd", text)  # none of them is printable to Python either
