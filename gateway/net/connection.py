@@ -15,8 +15,8 @@ from gateway.model.errors import (
 )
 from gateway.net.transport import Buffer, Secured, Transport
 from gateway.wire.fsm import Role, State
-from gateway.wire.pdu import Abort, AssociateAc, AssociateRj, AssociateRq, ReleaseRp, ReleaseRq
-from gateway.wire.upper_layer import Event, Fragment, ProviderAborted, TransportClosed, UpperLayer
+from gateway.wire.pdu import Abort, AssociateAc, AssociateRj, AssociateRq, ReleaseRp, ReleaseRq, decode
+from gateway.wire.upper_layer import Decoder, Event, Fragment, ProviderAborted, TransportClosed, UpperLayer
 
 Indication = Fragment | AssociateRq | AssociateAc | AssociateRj | ReleaseRq | ReleaseRp
 
@@ -47,13 +47,13 @@ class Connection:
 
     __slots__ = ("_began", "_transport", "bytes_in", "bytes_out", "deadlines", "layer", "secured")
 
-    def __init__(self, transport: Transport, role: Role, deadlines: Deadlines) -> None:
+    def __init__(self, transport: Transport, role: Role, deadlines: Deadlines, *, decoder: Decoder = decode) -> None:
         self._transport = transport
         self._began = transport.now()
         self.secured: Secured | None = None
         self.bytes_in = 0
         self.bytes_out = 0
-        self.layer = UpperLayer(role)
+        self.layer = UpperLayer(role, decoder=decoder)
         self.deadlines = deadlines
 
     @property

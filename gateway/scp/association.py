@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.model.errors import NodeFault, PeerFault, ProtocolViolation, ShuttingDown
 from gateway.model.instance import Source
 from gateway.model.peer import Peer
@@ -24,18 +23,17 @@ from gateway.net.tls import Credentials
 from gateway.net.tls_transport import TlsTransport
 from gateway.net.transport import Transport
 from gateway.scp.access import Access, Caller, Refusal, check_access
+from gateway.scp.agreement import Agreement, Agreements
 from gateway.scp.dispatch import Dispatcher
 from gateway.scp.door import Door
 from gateway.scp.identity import IdentityCheck, Verdict
-from gateway.scp.offers import allowed, offers_for
 from gateway.scp.registry import AssociationRegistry
-from gateway.scp.service import AssociationState, ServiceClass, ServiceContext
+from gateway.scp.service import AssociationState, ServiceContext
 from gateway.scp.settings import ScpSettings
 from gateway.wire.dimse import Message
 from gateway.wire.fsm import Role
-from gateway.wire.items import OperationsWindow, UserInformation
-from gateway.wire.negotiation import Negotiated, negotiate
-from gateway.wire.pdu import AssociateAc, AssociateRq
+from gateway.wire.pdu import AssociateRq
+from gateway.wire.request_memory import RequestMemory
 
 # A client that is refused unheard for want of room gets no longer than this to say whom it is.
 _REFUSAL_DEADLINE_S = 5.0
@@ -49,9 +47,10 @@ class Node:
     door: Door
     peers: Callable[[], Sequence[Peer]]
     registry: AssociationRegistry
-    classes: tuple[ServiceClass, ...]
+    agreements: Agreements
     identity: IdentityCheck
     credentials: Credentials | None = None
+    requests: RequestMemory = field(default_factory=RequestMemory)
 
 
 class AcceptedAssociation:
@@ -60,7 +59,8 @@ class AcceptedAssociation:
     def __init__(self, sock: socket.socket, address: str, node: Node) -> None:
         self._node = node
         transport = TlsTransport(sock, node.credentials.server) if node.credentials else Transport(sock)
-        self._connection = Connection(transport, Role.ACCEPTOR, node.settings.deadlines)
+        deadlines, decoder = node.settings.deadlines, node.requests.decode
+        self._connection = Connection(transport, Role.ACCEPTOR, deadlines, decoder=decoder)
         self._association: Association | None = None
         self._state: AssociationState | None = None
         self._unheard = True
@@ -124,10 +124,10 @@ class AcceptedAssociation:
             return self._reject(verdict.refusal)
         if verdict.user:
             self._log = self._log.bind(user=verdict.user)
-        classes = allowed(access.peer, self._node.classes)
-        context = self._accept(request, access.peer, verdict, state, classes)
+        agreement = self._node.agreements.reach(request, access.peer, respond=verdict.respond)
+        context = self._accept(request, access.peer, verdict, state, agreement)
         self._log.debug("association.accepted", contexts=len(context.association.contexts))
-        dispatcher = Dispatcher(context, classes, request.user.common_extended)
+        dispatcher = Dispatcher(context, agreement.classes, request.user.common_extended)
         try:
             while (message := _next(context)) is not None:
                 if not context.outbox.answers(message):
@@ -178,12 +178,10 @@ class AcceptedAssociation:
         peer: Peer | None,
         verdict: Verdict,
         state: AssociationState,
-        classes: Sequence[ServiceClass],
+        agreement: Agreement,
     ) -> ServiceContext:
-        offers = offers_for(classes, request.user.common_extended)
-        negotiated = negotiate(request.contexts, request.user, offers)
-        answer = _answer(request, negotiated, self._node.settings.max_pdu, verdict)
-        self._connection.layer.accept(answer)
+        negotiated = agreement.negotiated
+        self._connection.layer.accept(agreement.answer, agreement.encoded)
         self._connection.flush()
         self._association = Association(self._connection, negotiated.contexts)
         source = Source(
@@ -207,17 +205,3 @@ class AcceptedAssociation:
 def _next(context: ServiceContext) -> Message | None:
     context.outbox.wait(context.association)
     return context.association.receive()
-
-
-def _answer(request: AssociateRq, negotiated: Negotiated, max_length: int, verdict: Verdict) -> AssociateAc:
-    """The A-ASSOCIATE-AC: one operation at a time, and what was asked of us and no more."""
-    user = UserInformation(
-        max_length=max_length,
-        implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-        implementation_version_name=IMPLEMENTATION_VERSION_NAME,
-        window=OperationsWindow(1, 1) if request.user.window else None,
-        roles=negotiated.roles,
-        extended=negotiated.extended,
-        user_identity_response=b"" if verdict.respond else None,
-    )
-    return AssociateAc(request.title_fields, negotiated.answers, user)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from gateway.model.peer import Peer
 from gateway.net.listener import Listener, ListenerSettings
 from gateway.net.tls import Credentials
+from gateway.scp.agreement import Agreements
 from gateway.scp.association import AcceptedAssociation, Node
 from gateway.scp.classes import storage, verification
 from gateway.scp.door import Door
@@ -49,7 +50,8 @@ class DicomScp:
         provided = (verification(), storage(accept_unknown=settings.accept_unknown), *classes)
         security = security or Security()
         self._secured = security.credentials is not None
-        self._node = Node(settings, door, peers, self._registry, provided, security.identity, security.credentials)
+        agreements = Agreements(provided, settings.max_pdu)
+        self._node = Node(settings, door, peers, self._registry, agreements, security.identity, security.credentials)
         self._listener = Listener(
             ListenerSettings(
                 name="dicom-tls" if self._secured else "dicom",

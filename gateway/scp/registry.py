@@ -46,7 +46,8 @@ class AssociationRegistry:
         with self._lock:
             if entry := self._open.pop(number, None):
                 self._per_peer[entry[1]] -= 1
-                self._per_peer += Counter()  # forgets who has none left
+                if not self._per_peer[entry[1]]:
+                    del self._per_peer[entry[1]]
 
     @property
     def draining(self) -> bool:

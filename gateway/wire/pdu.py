@@ -120,7 +120,10 @@ class AnsweredContext:
 
 @dataclass(frozen=True, slots=True)
 class AssociateRq:
-    """A-ASSOCIATE-RQ. `protocol_version` is a bit field; `fields` are the 64 bytes of titles as they came."""
+    """A-ASSOCIATE-RQ. `protocol_version` is a bit field; `fields` are the 64 bytes of titles as they came.
+
+    `as_sent` is the body of the PDU where the request is known from before (`gateway.wire.request_memory`).
+    """
 
     called_ae_title: str
     calling_ae_title: str
@@ -129,6 +132,7 @@ class AssociateRq:
     application_context: str = APPLICATION_CONTEXT
     protocol_version: int = 1
     fields: bytes = field(default=b"", repr=False, compare=False)
+    as_sent: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def title_fields(self) -> bytes:
@@ -185,7 +189,7 @@ def encode(pdu: Pdu) -> bytes:
 
 def decode(kind: int, body: memoryview) -> Pdu:
     """Read the body of a PDU of a type other than P-DATA-TF. Raises ProtocolViolation naming the field."""
-    return _DECODERS[PduType(kind)](body)
+    return _DECODERS[kind](body)
 
 
 def _encode_associate(pdu: AssociateRq | AssociateAc, contexts: list[bytes]) -> bytes:
@@ -362,7 +366,7 @@ def _decode_abort(body: memoryview) -> Abort:
     return Abort(source, reason)
 
 
-_DECODERS: Mapping[PduType, Callable[[memoryview], Pdu]] = {
+_DECODERS: Mapping[int, Callable[[memoryview], Pdu]] = {
     PduType.ASSOCIATE_RQ: _decode_rq,
     PduType.ASSOCIATE_AC: _decode_ac,
     PduType.ASSOCIATE_RJ: _decode_rj,

@@ -46,7 +46,8 @@ RECEIVE_BUFFER_SIZE = 1 << 18
 # Until more than this comes at once, this is enough: a thousand associations that send nothing large hold 16 MB.
 FIRST_BUFFER_SIZE = 1 << 14
 
-_ABORTS = frozenset({Send.ABORT_AS_USER, Send.ABORT_AS_PROVIDER})
+_RELEASE_RQ = encode(ReleaseRq())
+_RELEASE_RP = encode(ReleaseRp())
 # RFC 8446 5.1: what a TLS client says first. No PDU has this type.
 _TLS_HANDSHAKE = 0x16
 
@@ -116,6 +117,10 @@ _AGAIN = _Again()
 _Outcome = Event | _Again | None
 
 
+# Reads the body of a PDU, as `gateway.wire.pdu.decode` does.
+Decoder = Callable[[int, memoryview], Pdu]
+
+
 class UpperLayer:
     """One side of one association; made once, for one connection.
 
@@ -123,8 +128,9 @@ class UpperLayer:
     `abort_sent` is the A-ABORT that this side sent, `violation` how the peer broke the protocol, if it did.
     """
 
-    def __init__(self, role: Role, *, buffer_size: int = RECEIVE_BUFFER_SIZE) -> None:
+    def __init__(self, role: Role, *, buffer_size: int = RECEIVE_BUFFER_SIZE, decoder: Decoder = decode) -> None:
         self.role = role
+        self._decoder = decoder
         self.state = State.IDLE
         self.artim_running = False
         self.peer_max_length = 0
@@ -202,26 +208,26 @@ class UpperLayer:
     def transport_opened(self) -> None:
         """The connection stands: as acceptor one came in, as requestor ours was taken."""
         if self._request is not None:
-            self._fire(Trigger.TRANSPORT_CONFIRM, pdu=self._request)
+            self._fire(Trigger.TRANSPORT_CONFIRM, pdu=encode(self._request))
         else:
             self._fire(Trigger.TRANSPORT_INDICATION)
 
-    def accept(self, answer: AssociateAc) -> None:
-        """A-ASSOCIATE response, accepted."""
+    def accept(self, answer: AssociateAc, encoded: bytes | None = None) -> None:
+        """A-ASSOCIATE response, accepted; `encoded`: its bytes, where they are known from before."""
         self._own_max_length = answer.user.max_length
-        self._fire(Trigger.ASSOCIATE_ACCEPT, pdu=answer)
+        self._fire(Trigger.ASSOCIATE_ACCEPT, pdu=encoded or encode(answer))
 
     def reject(self, answer: AssociateRj) -> None:
         """A-ASSOCIATE response, rejected."""
-        self._fire(Trigger.ASSOCIATE_REJECT, pdu=answer)
+        self._fire(Trigger.ASSOCIATE_REJECT, pdu=encode(answer))
 
     def release(self) -> None:
         """A-RELEASE request."""
-        self._fire(Trigger.RELEASE_REQUEST, pdu=ReleaseRq())
+        self._fire(Trigger.RELEASE_REQUEST, pdu=_RELEASE_RQ)
 
     def answer_release(self) -> None:
         """A-RELEASE response."""
-        self._fire(Trigger.RELEASE_RESPONSE, pdu=ReleaseRp())
+        self._fire(Trigger.RELEASE_RESPONSE, pdu=_RELEASE_RP)
 
     def abort(self) -> None:
         """A-ABORT request."""
@@ -238,7 +244,7 @@ class UpperLayer:
         self,
         trigger: Trigger,
         *,
-        pdu: Pdu | None = None,
+        pdu: bytes = b"",
         indication: Event | None = None,
         reason: AbortReason = AbortReason.UNEXPECTED_PDU,
         detail: str = "",
@@ -248,11 +254,10 @@ class UpperLayer:
         if step is None:
             whose = "asked" if trigger in LOCAL_TRIGGERS else "came"
             raise LocalProtocolError(f"{trigger.name} {whose} in state {self.state} ({self.state.name})")
-        if step.send is Send.ABORT_AS_PROVIDER and step.indicate:
-            indication = ProviderAborted(reason, detail or f"{trigger.name} in state {self.state.name}")
-        if trigger not in LOCAL_TRIGGERS and step.send in _ABORTS:
-            self.violation = self.violation or detail or f"{trigger.name} in state {self.state.name}"
-        self._write(step, pdu, reason)
+        if step.send is Send.PDU:
+            self._output.append(pdu)
+        elif step.send is not Send.NOTHING:
+            indication = self._abort(step, trigger, reason, detail) or indication
         if step.artim is not Artim.LEAVE:
             self.artim_running = step.artim is Artim.START
         self.state = step.to
@@ -260,13 +265,16 @@ class UpperLayer:
             self._stage = UpperLayer._skip
         return indication if step.indicate else None
 
-    def _write(self, step: Step, pdu: Pdu | None, reason: AbortReason) -> None:
-        if step.send in _ABORTS:
-            user = step.send is Send.ABORT_AS_USER
-            self.abort_sent = Abort(AbortSource.USER) if user else Abort(AbortSource.PROVIDER, reason)
-            self._output.append(encode(self.abort_sent))
-        elif step.send is Send.PDU and pdu is not None:
-            self._output.append(encode(pdu))
+    def _abort(self, step: Step, trigger: Trigger, reason: AbortReason, detail: str) -> Event | None:
+        """Say A-ABORT; returns what the user is told where it is the provider that aborts."""
+        user = step.send is Send.ABORT_AS_USER
+        self.abort_sent = Abort(AbortSource.USER) if user else Abort(AbortSource.PROVIDER, reason)
+        self._output.append(encode(self.abort_sent))
+        if trigger in LOCAL_TRIGGERS:
+            return None
+        detail = detail or f"{trigger.name} in state {self.state.name}"
+        self.violation = self.violation or detail
+        return None if user else ProviderAborted(reason, detail)
 
     def _violated(self, reason: AbortReason, detail: str) -> _Outcome:
         """The PDU at hand is invalid; what is left of it is skipped."""
@@ -300,6 +308,8 @@ class UpperLayer:
             detail = f"P-DATA-TF of {self._pdu_left} bytes, {self._own_max_length} were announced"
             return self._violated(AbortReason.INVALID_PARAMETER, detail)
         self._stage = UpperLayer._read_pdv_header
+        if self.state is State.ESTABLISHED:  # DT-2: the user is told of the fragments, and nothing else happens
+            return _AGAIN
         return self._fire(Trigger.P_DATA_TF) or _AGAIN
 
     def _read_pdv_header(self) -> _Outcome:
@@ -343,7 +353,7 @@ class UpperLayer:
             return None
         self._stage = UpperLayer._read_header
         try:
-            pdu = decode(self._kind, memoryview(self._body))
+            pdu = self._decoder(self._kind, memoryview(self._body))
         except ProtocolViolation as violation:
             return self._violated(AbortReason.INVALID_PARAMETER, str(violation))
         return self._indicate(pdu)
