@@ -34,22 +34,17 @@ class Crew(Generic[Work]):
 
     def start(self) -> None:
         """Begin to wait. Raises RuntimeError where the machine has no thread left."""
+        self._waiting = _WAITING
         for _ in range(_WAITING):
-            self._add()
+            self._start_thread()
 
     def gone(self, timeout_s: float) -> bool:
         """Whether nobody waits any more, within this time; those that are at work end when it is done."""
         with self._state:
             return self._state.wait_for(lambda: not self._waiting, timeout=timeout_s)
 
-    def _add(self) -> None:
-        with self._state:
-            self._waiting += 1
-        try:
-            threading.Thread(target=self._run, name=self._name, daemon=True).start()
-        except RuntimeError:
-            self._stand_down()
-            raise
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
         while (work := self._wait()) is not None:
@@ -62,16 +57,15 @@ class Crew(Generic[Work]):
         self._stand_down()
 
     def _leave_others(self) -> bool:
-        """From waiting to work, which is done only while somebody waits: if need be a new thread."""
+        """From waiting to work, which is done only while somebody waits: the last one starts who takes its place."""
         with self._state:
             if self._waiting > 1:
                 self._waiting -= 1
                 return True
         try:
-            self._add()
+            self._start_thread()
         except RuntimeError:
             return False
-        self._stand_down()
         return True
 
     def _take_place(self) -> bool:

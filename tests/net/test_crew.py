@@ -80,3 +80,19 @@ def test_work_is_dropped_while_nobody_could_wait_for_more(monkeypatch: pytest.Mo
         go_on.set()
     assert eventually_threads(crew._WAITING)
     end(work, team)
+
+
+def test_somebody_waits_whatever_comes_at_once() -> None:
+    """A thread that was just started takes the next piece before the one that started it has begun with its own."""
+    for _ in range(20):
+        work = Work()
+        team = work.crew()
+        team.start()
+        held = [threading.Event() for _ in range(20)]
+        for go_on in held:
+            work.queue.put(go_on)
+        assert all(work.begun.acquire(timeout=WAIT_S) for _ in held), "nobody waits any more"
+        for go_on in held:
+            go_on.set()
+        assert eventually_threads(crew._WAITING)
+        end(work, team)
