@@ -56,24 +56,28 @@ class _Busy:
         scan = simulate(SCAN)
         self._scan = [encode(Header(scan.header_xml)), *map(encode, scan.acquisitions), encode(Close())]
         self._runs = 0
+        self._instances = 0
         self._seconds = 0.0
         self.scans = 0
 
     @property
     def forwarded(self) -> float:
-        return self._count() / self._seconds
+        """Instances a second."""
+        return self._instances / self._seconds
 
     def during(self, measured: Callable[[], float]) -> float:
         """What `measured` gives while this goes on."""
         self._runs += 1
         feed = Studies(self._base / f"feed-{self._runs}", TINY_16, 1500)
         feed.renew()
-        begin, before = time.perf_counter(), self._count()
+        before = self._count()
         with Background(self._reconstruct), Background(lambda ending: self._feed(feed, ending)):
             if not eventually(lambda: self._count() > before):
                 raise RuntimeError("nothing is forwarded")
+            begin, before = time.perf_counter(), self._count()
             figure = measured()
-        self._seconds += time.perf_counter() - begin
+            self._seconds += time.perf_counter() - begin
+            self._instances += self._count() - before
         return figure
 
     def _count(self) -> int:
