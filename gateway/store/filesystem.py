@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 from gateway.model.errors import OutOfSpace, StoreFault
 from gateway.model.instance import StoredObject
+from gateway.store.digest import Digest
 from gateway.store.protocol import Incoming, ObjectMissing, StoredKey
 
 BUFFER = 1024 * 1024  # small pieces are gathered up to this; each open association may take this much memory
@@ -206,7 +207,7 @@ class _IncomingFile:
         self._store = store
         self._head_size = len(head)
         self._buffer = bytearray(head)
-        self._hash = hashlib.sha256(salt)
+        self._digest = Digest(salt)
         self._written = 0
         self._started = 0  # up to here the kernel was told to move the bytes to the disk
         self._path = ""
@@ -214,7 +215,7 @@ class _IncomingFile:
         self._ended = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._hash.update(data)
+        self._digest.update(data)
         if len(data) >= LARGE_PIECE:
             self._guarded(data)
             return
@@ -223,18 +224,18 @@ class _IncomingFile:
             self._guarded()
 
     def digest(self) -> str:
-        return self._hash.hexdigest()
+        return self._digest.hexdigest()
 
     def flush(self) -> None:
         self._guarded()
         self._start_writeback()
 
     def commit(self) -> StoredObject:
-        digest = self._hash.hexdigest()
         try:
             path = self._drain()
             os.fdatasync(self._descriptor)
             self._close()
+            digest = self._digest.hexdigest()
             key = self._store._move_in(path, digest)
         except OSError as error:
             self.discard()
@@ -246,6 +247,7 @@ class _IncomingFile:
         if self._ended:
             return
         self._ended = True
+        self._digest.end()
         self._buffer = bytearray()
         with contextlib.suppress(OSError):  # what stays behind is swept; the first error is the one to report
             self._close()
