@@ -12,7 +12,7 @@ import pytest
 from benchmarks.objects import TINY_16, write_study
 from gateway.admin import deliveries, imports, peers, send, status, studies
 from gateway.admin.context import Context, Listener, LiveStatus
-from gateway.admin.status import Problem, Severity
+from gateway.admin.problem import Problem, Severity
 from gateway.db import counters, findings, jobs
 from gateway.db import deliveries as ledger
 from gateway.jobs.at_work import AtWork

@@ -12,7 +12,7 @@ import pytest
 from gateway.admin import status
 from gateway.admin.context import Context
 from gateway.admin.once import Once
-from gateway.admin.status import Problem, Severity
+from gateway.admin.problem import Problem, Severity
 from gateway.net.tls import Credentials, TlsFiles
 from tests.net.certificates import Authority
 
