@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -58,20 +59,36 @@ def reencoder() -> Iterator[Reencoder]:
         yield made
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home that `gateway init` has made, and no setting from outside."""
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `gateway init` makes, to be copied: the migrations take longer than most tests."""
+    path = tmp_path_factory.mktemp("new") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        without_settings(patch)
+        setup.init(path)
+    return path
+
+
+def without_settings(patch: pytest.MonkeyPatch) -> None:
+    """No setting from outside."""
     for name in list(os.environ):
         if name.startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    setup.init(tmp_path / "home")
+            patch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path, new_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that `gateway init` has made, and no setting from outside."""
+    without_settings(monkeypatch)
+    shutil.copytree(new_home, tmp_path / "home")
     return tmp_path / "home"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, new_home: Path) -> Iterator[Database]:
     """An empty index."""
-    opened = Database.open(f"sqlite:///{tmp_path / 'gateway.db'}", create=True)
+    shutil.copyfile(new_home / "gateway.db", tmp_path / "gateway.db")
+    opened = Database.open(f"sqlite:///{tmp_path / 'gateway.db'}")
     yield opened
     opened.close()
 
