@@ -20,11 +20,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from benchmarks.query_index import ROOT, Shape, fill, study_date
 from benchmarks.rows import Row, medians
-from gateway.db.engine import Database
 from tests.interop.peers import Node, free_port, gateway_node, orthanc, program, running, storescu
 
 STUDIES = 10_000
-SMALL, LARGE = Shape(STUDIES, 1, 1), Shape(20_000, 2, 25)
+LARGE = Shape(20_000, 2, 25)
 # Matches: 1, 111 (P99, P990 to P999, P9900 to P9999), 11, and every study of 2026.
 QUERIES: Mapping[str, tuple[str, ...]] = {
     "one Patient ID": ("PatientID=PID777",),
@@ -41,8 +40,9 @@ def rows(repeats: int) -> Iterator[Row]:
         base = Path(folder)
         _write_studies(base / "studies")
         peer = stack.enter_context(orthanc(base / "orthanc"))
-        storescu(peer.port, peer.ae_title, [base / "studies"])
-        node = stack.enter_context(_filled_node(base / "gateway", SMALL))
+        node = stack.enter_context(gateway_node(base / "gateway"))
+        for port, title in ((node.dicom_port, node.ae_title), (peer.port, peer.ae_title)):
+            storescu(port, title, [base / "studies"])
         ceiling, floor = _canned(stack, base, STUDIES), _canned(stack, base, 0)
         at_once = _least(repeats, floor)
         yield Row("findscu alone: start, association, release", "/s", 1 / at_once, "", None)
@@ -110,11 +110,9 @@ def _write_studies(folder: Path) -> None:
 
 @contextmanager
 def _filled_node(home: Path, shape: Shape) -> Iterator[Node]:
-    """A node whose index was filled before it started, with the values that the objects of the peer have."""
+    """A node whose index was filled before it started, with the values that the objects of the others have."""
     node = Node(home)
     node.cli("init")
-    database = Database.open(f"sqlite:///{home / 'gateway.db'}")
-    fill(database, shape)
-    database.close()
+    fill(home / "gateway.db", shape)
     with gateway_node(home) as node:
         yield node

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 
 from gateway.db import headers
-from gateway.db.engine import Database
 from gateway.db.levels import NAME_COLUMNS
 from gateway.db.tables import instance_headers, instances, patients, series, studies
 from gateway.dicom.encoding import EXPLICIT
@@ -20,7 +22,7 @@ from gateway.model.person_name import groups, sounds
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 ROOT = "1.2.826.0.1.3680043.10.1234"
-AT_ONCE = 500  # studies a transaction
+AT_ONCE = 500  # studies
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,21 @@ class Shape:
         return self.studies * self.series * self.images
 
 
-def fill(database: Database, shape: Shape) -> None:
-    """Write the whole index, some studies a transaction."""
-    numbers = iter(range(shape.studies))
-    while chunk := list(islice(numbers, AT_ONCE)):
-        database.write(lambda conn, chunk=chunk: _write(conn, chunk, shape))  # type: ignore[misc]
+def fill(path: Path, shape: Shape) -> None:
+    """Write the whole index into a database that has its schema and is nobody's just now.
+
+    By SQLite's driver, with a cache that holds the whole of it and no safety against a power cut: the rows and the trees
+    of the indices come out as if they had been recorded one by one, in a fifth of the time.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        for pragma in ("cache_size = -2000000", "synchronous = OFF", "journal_mode = MEMORY", "foreign_keys = OFF"):
+            conn.execute(f"PRAGMA {pragma}")
+        conn.execute("BEGIN")
+        numbers = iter(range(shape.studies))
+        while chunk := list(islice(numbers, AT_ONCE)):
+            _write(conn, chunk, shape)
+        conn.execute("COMMIT")
+        conn.execute("PRAGMA journal_mode = WAL")
 
 
 def study_date(number: int) -> str:
@@ -49,7 +61,7 @@ def study_date(number: int) -> str:
     return f"{year}{day // 28 + 1:02}{day % 28 + 1:02}"
 
 
-def _write(conn: Connection, numbers: Sequence[int], shape: Shape) -> None:
+def _write(conn: sqlite3.Connection, numbers: Sequence[int], shape: Shape) -> None:
     images = [row for number in numbers for row in _instances(number, shape)]
     _insert(conn, patients, list(map(_patient, numbers)))
     _insert(conn, studies, list(map(_study, numbers)))
@@ -58,11 +70,10 @@ def _write(conn: Connection, numbers: Sequence[int], shape: Shape) -> None:
     _insert(conn, instance_headers, [_header(row) for row in images])
 
 
-def _insert(conn: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """By SQLite's driver: SQLAlchemy would take three times as long."""
+def _insert(conn: sqlite3.Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     names = list(rows[0])
     statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    conn.connection.cursor().executemany(statement, [tuple(row.values()) for row in rows])
+    conn.executemany(statement, [tuple(row.values()) for row in rows])
 
 
 def _patient(number: int) -> dict[str, Any]:
