@@ -11,6 +11,7 @@ import time
 from benchmarks.query_index import ROOT
 from gateway.dicom.answers import AnswerEncoder
 from gateway.dicom.encoding import EXPLICIT
+from gateway.dicom.information_models import STUDY_ROOT_FIND
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE
 from gateway.model.instance import Origin, Source
 from gateway.model.peer import Service
@@ -37,8 +38,9 @@ def main() -> None:
         context.association.send(message.context_id, _response(message.command, 0))
 
     offer = Offer(frozenset({EXPLICIT_LITTLE}))
-    find = ServiceClass(Service.FIND, {CommandField.C_FIND_RQ: answer}, lambda _uid, _said: offer)
-    settings = ScpSettings(ae_title="CANNED", port=port, access=AccessMode.ANY)
+    operations = {CommandField.C_FIND_RQ: answer}
+    find = ServiceClass(Service.FIND, operations, lambda uid, _said: offer if uid == STUDY_ROOT_FIND else None)
+    settings = ScpSettings(ae_title="GATEWAY", port=port, access=AccessMode.ANY)
     scp = DicomScp(settings, _NoDoor(), lambda: (), (find,))
     scp.start()
     while True:

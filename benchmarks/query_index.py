@@ -41,8 +41,8 @@ class Shape:
 def fill(path: Path, shape: Shape) -> None:
     """Write the whole index into a database that has its schema and is nobody's just now.
 
-    By SQLite's driver, with a cache that holds the whole of it and no safety against a power cut: the rows and the trees
-    of the indices come out as if they had been recorded one by one, in a fifth of the time.
+    By SQLite's driver, with a cache that holds the whole of it and no safety against a power cut: the rows and the
+    trees of the indices come out as if they had been recorded one by one, in a fifth of the time.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         for pragma in ("cache_size = -2000000", "synchronous = OFF", "journal_mode = MEMORY", "foreign_keys = OFF"):

@@ -29,6 +29,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     select,
     true,
 )
@@ -148,6 +149,7 @@ class Filter:
         self._conditions: list[ColumnElement[bool]] = []
         if not everything:
             self._require_names(level)
+        self._selective = False
 
     def require(self, tag: int, asked: Criterion) -> bool:
         """Ask this of an attribute; False where the index alone cannot say, and somebody has to look at each row."""
@@ -172,13 +174,19 @@ class Filter:
         return self._require(date.level, moment_condition(date.column, time.column, spans))
 
     def page(self, conn: Connection, after: int) -> list[int]:
-        """The next ids beyond `after`, at most `PAGE`."""
+        """The next ids beyond `after`, at most `PAGE`.
+
+        The first page is looked for by an index of what is asked, where there is one, and put in order: left to itself
+        SQLite reads a whole table for the sake of the order. What is more than a page is read in the order of the ids.
+        """
         table = _TABLES[self._level]
+        by_index = not after and self._selective
+        order = table.c.id.op("+")(literal_column("0")) if by_index else table.c.id
         statement = (
             select(table.c.id)
             .select_from(_joined(self._level, self._top))
-            .where(table.c.id > after, *self._conditions)
-            .order_by(table.c.id)
+            .where(true() if by_index else table.c.id > after, *self._conditions)
+            .order_by(order)
             .limit(PAGE)
         )
         return list(conn.execute(statement).scalars())
@@ -201,6 +209,7 @@ class Filter:
             return False
         self._top = min(self._top, level)
         self._conditions.append(condition)
+        self._selective = True
         return True
 
     def _below(self, column: ColumnElement[str], asked: Criterion) -> ColumnElement[bool] | None:
