@@ -19,12 +19,13 @@ from gateway.recon.parameters import Parameter
 from gateway.recon.partial_fourier import PARTIAL_FOURIER, ZERO_FILL, check_outputs, completed
 from gateway.recon.preparation import Preparation, Prepared
 from gateway.recon.presentation import Presenter
-from gateway.recon.registry import ALIASED_WAY, Method, ScanKind, encoding_of, scan_kind
+from gateway.recon.registry import ALIASED_WAY, Method, ScanKind, refuses_all_but, scan_kind
 from gateway.recon.resources import Resources
 from gateway.recon.sorting import Whole, describe
 from gateway.recon.standard_parameters import standard
 
 _NAME = "cartesian"
+_KINDS = (ScanKind.CARTESIAN, ScanKind.ACCELERATED)
 _PARAMETERS = (
     Parameter("combine", str, "auto", "how the channels are combined", choices=("auto", *COMBINATIONS)),
     standard("outputs"),
@@ -34,12 +35,6 @@ _PARAMETERS = (
     Parameter("undersampled", str, "refuse", "what to do with undersampled data", choices=("refuse", ZERO_FILL)),
     standard("whiten"),
 )
-
-
-def refuses(header: ScanHeader) -> str | None:
-    """Why a scan with this header cannot be done, or None. What is undersampled shows in the data."""
-    kind = scan_kind(encoding_of(header))
-    return None if kind in (ScanKind.CARTESIAN, ScanKind.ACCELERATED) else f"{_NAME} does not do {kind.value}"
 
 
 def reconstruct(
@@ -65,7 +60,7 @@ def reconstruct(
 def _cannot(whole: Whole, aliased: bool) -> Unsupported | None:
     """Why an image cannot be made of `whole`: undersampled, or on another trajectory."""
     kind = scan_kind(whole.encoding)
-    if kind not in (ScanKind.CARTESIAN, ScanKind.ACCELERATED):
+    if kind not in _KINDS:
         return Unsupported(f"{_NAME} does not do {kind.value}")
     assembly = whole.assembly
     if aliased or not is_undersampled(assembly.sampled, assembly.centre):
@@ -106,5 +101,5 @@ METHOD = Method(
     summary="Cartesian sampling, full or partial Fourier, in 2-D and 3-D",
     parameters=_PARAMETERS,
     reconstruct=reconstruct,
-    refuses=refuses,
+    refuses=refuses_all_but(_NAME, *_KINDS),
 )

@@ -27,7 +27,7 @@ from gateway.recon.preparation import Preparation
 from gateway.recon.presentation import Presenter
 from gateway.recon.ramp import gridding, trapezoid_of
 from gateway.recon.readouts import check_samples
-from gateway.recon.registry import Method, ScanKind, encoding_of, scan_kind
+from gateway.recon.registry import Method, ScanKind, refuses_all_but
 from gateway.recon.resources import Resources
 from gateway.recon.sorting import describe
 from gateway.recon.standard_parameters import standard
@@ -36,12 +36,6 @@ _NAME = "epi"
 _REVERSE = int(AcquisitionFlag.IS_REVERSE)
 _NAVIGATOR = int(AcquisitionFlag.IS_PHASECORR_DATA)
 _NOISE = int(AcquisitionFlag.IS_NOISE_MEASUREMENT)
-
-
-def refuses(header: ScanHeader) -> str | None:
-    """Why a scan with this header cannot be done, or None."""
-    kind = scan_kind(encoding_of(header))
-    return None if kind is ScanKind.EPI else f"{_NAME} does not do {kind.value}"
 
 
 def reconstruct(
@@ -55,7 +49,10 @@ def reconstruct(
     for prepared in preparation.images(echoes.straightened(acquisitions)):
         if is_undersampled(prepared.sampled, prepared.centre):
             missing = prepared.acquired.missing or "some"
-            raise Unsupported(f"{_NAME}: {missing} lines are missing ({describe(prepared.key)}); it does not unfold")
+            raise Unsupported(
+                f"{_NAME}: {missing} lines are missing ({describe(prepared.key)}); it does not unfold: send"
+                " the scan again, whole and without in-plane acceleration"
+            )
         channels = presenter.from_kspace(prepared.acquired, prepared.kspace)
         told = {"PhaseCorrection": (echoes.note,), "Combination": (combination,)}
         # Gridding changes the noise from pixel to pixel.
@@ -211,5 +208,5 @@ METHOD = Method(
         standard("whiten"),
     ),
     reconstruct=reconstruct,
-    refuses=refuses,
+    refuses=refuses_all_but(_NAME, ScanKind.EPI),
 )

@@ -38,7 +38,10 @@ class LineAxis:
     def line(self, counter: int, number: int) -> int:
         """The line of readout `number`. Raises `MalformedData` for a counter outside the limits."""
         if not self.contains(counter):
-            raise MalformedData(f"readout {number}: {self.name} {counter} is outside {self.minimum}..{self.maximum}")
+            raise MalformedData(
+                f"readout {number}: {self.name} {counter} is outside {self.minimum}..{self.maximum};"
+                " correct the counter, or encodingLimits in the header"
+            )
         return counter + self.offset
 
 
@@ -63,7 +66,10 @@ class Placement:
         n_samples = acquisition.data.shape[1]
         first, last = acquisition.discard_pre, n_samples - acquisition.discard_post - 1
         if first > last:
-            raise MalformedData(f"readout {number}: all of its {n_samples} samples are to be discarded")
+            raise MalformedData(
+                f"readout {number}: all of its {n_samples} samples are to be discarded; correct discard_pre and"
+                " discard_post"
+            )
         centre = _centre(acquisition.center_sample, n_samples, self.k0)
         if acquisition.flags & _REVERSE:
             return self._reversed(first, last, centre, number)
@@ -84,7 +90,8 @@ class Placement:
     def _check(self, start: int, end: int, number: int) -> None:
         if start < 0 or end >= self.k0 or end < start:
             raise MalformedData(
-                f"readout {number}: its samples come to lie at {start}..{end} of an encoded matrix of {self.k0}"
+                f"readout {number}: its samples come to lie at {start}..{end} of an encoded matrix of {self.k0};"
+                " correct center_sample, or encodedSpace matrixSize x"
             )
 
 
@@ -106,7 +113,7 @@ def _line_axis(name: str, encoded: int, limit: Limit | None) -> LineAxis:
     if limit.minimum > limit.maximum or limit.minimum + offset < 0 or limit.maximum + offset >= encoded:
         raise MalformedData(
             f"MRD header: limits of {name} {limit.minimum}..{limit.maximum} with centre {limit.center}"
-            f" do not fit into an encoded matrix of {encoded}"
+            f" do not fit into an encoded matrix of {encoded}; correct encodingLimits, or encodedSpace matrixSize"
         )
     return LineAxis(name, encoded, limit.minimum, limit.maximum, offset)
 

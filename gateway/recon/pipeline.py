@@ -9,7 +9,17 @@ from gateway.model.errors import Unsupported
 from gateway.model.mrd import Acquisition, AcquisitionFlag, Image, ImageType, ScanHeader
 from gateway.model.nucleus import resonance, with_nucleus
 from gateway.recon.parameters import canonical
-from gateway.recon.registry import AUTO, Method, ScanKind, choose, get, parse_parameters, scan_kind
+from gateway.recon.registry import (
+    AUTO,
+    Method,
+    ScanKind,
+    choices,
+    choose,
+    encoding_of,
+    get,
+    parse_parameters,
+    scan_kind,
+)
 from gateway.recon.resources import Resources
 from gateway.recon.scaling import SeriesScaler
 from gateway.recon.survey import surveyed
@@ -37,7 +47,8 @@ def resolve(
     """
     method = choose(header, kind) if method_name == AUTO else get(method_name)
     if reason := method.refuses(header):
-        raise Unsupported(reason)
+        kinds = ", ".join(choices()[scan_kind(encoding_of(header))])
+        raise Unsupported(f"{reason}; {AUTO} would take {kinds}")
     values = parse_parameters(method, parameters)
     return ResolvedRecon(method, values, canonical(values))
 

@@ -149,6 +149,16 @@ def scan_kind(encoding: Encoding) -> ScanKind:
     return kind
 
 
+def refuses_all_but(name: str, *kinds: ScanKind) -> Callable[[ScanHeader], str | None]:
+    """A method's `refuses`: why it cannot do a scan with this header, or None for those of `kinds`."""
+
+    def refuses(header: ScanHeader) -> str | None:
+        kind = scan_kind(encoding_of(header))
+        return None if kind in kinds else f"{name} does not do {kind.value}"
+
+    return refuses
+
+
 def is_multiband(encoding: Encoding) -> bool:
     """True when the header states that several slices are excited together."""
     multiband = encoding.parallel.multiband if encoding.parallel else None

@@ -71,7 +71,7 @@ class Resources:
         if needed > self.memory_limit:
             raise LimitExceeded(
                 f"{purpose} needs {needed / _GIB:.1f} GiB of memory, the limit is {self.memory_limit / _GIB:.1f} GiB"
-                " (recon.memory_limit)"
+                " (recon.memory_limit): raise it, or correct the sizes in the header"
             )
 
 

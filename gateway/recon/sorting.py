@@ -17,7 +17,7 @@ from gateway.recon.assembly import Assembly, ImageKey, shape_of
 from gateway.recon.grid import grid_of
 from gateway.recon.kspace import Placement, placement_of
 from gateway.recon.noise import NoiseEstimator
-from gateway.recon.readouts import check_samples, is_calibration_only, is_noise
+from gateway.recon.readouts import check_channels, check_samples, is_calibration_only, is_noise, unknown_encoding
 from gateway.recon.resources import Resources, complex_bytes
 
 
@@ -66,8 +66,10 @@ class Sorter:
 
     def finish(self) -> Iterator[Whole]:
         """What is left at the end of the scan. Raises `MalformedData` when no readout belonged to an image."""
-        if not self._n_coils:
-            raise MalformedData("no imaging readouts")
+        if not (self._open or self._done):
+            calibrating = sum(1 for _ in self._calibrations)
+            what = f", only calibration for {calibrating} slices" if calibrating else ""
+            raise MalformedData(f"no imaging readouts{what}: check the flags of the readouts")
         for key in list(self._open):
             yield self._close(key, ended=True)
 
@@ -76,7 +78,10 @@ class Sorter:
         self._check_channels(acquisition, number)
         key = ImageKey.of(acquisition)
         if key in self._done:
-            raise MalformedData(f"readout {number}: a line of an image that is already complete ({describe(key)})")
+            raise MalformedData(
+                f"readout {number}: a line of an image that is already complete ({describe(key)}); averages, segments"
+                " and repetitions are told apart by idx and counted in encodingLimits"
+            )
         if key not in self._open:
             yield from self._earlier_repetitions(key)
             self._open[key] = self._opened(key, acquisition, number)
@@ -116,18 +121,17 @@ class Sorter:
             yield self._close(other)
 
     def _opened(self, key: ImageKey, first: Acquisition, number: int) -> Assembly:
-        encoding = self._encoding(key.encoding, number)
+        encoding = self._encoding(first, number)
         placement = self._placements.get(key.encoding)
         if placement is None:
             placement = self._placements[key.encoding] = placement_of(encoding)
         self._require_memory(placement, encoding)
         return Assembly(key, placement, encoding.limits, first)
 
-    def _encoding(self, reference: int, number: int) -> Encoding:
+    def _encoding(self, first: Acquisition, number: int) -> Encoding:
+        reference = first.encoding_space_ref
         if reference >= len(self._encodings):
-            raise MalformedData(
-                f"readout {number}: encoding_space_ref {reference}, but the header has {len(self._encodings)} encodings"
-            )
+            raise unknown_encoding(first, number, len(self._encodings))
         return self._encodings[reference]
 
     def _require_memory(self, placement: Placement, encoding: Encoding) -> None:
@@ -136,17 +140,15 @@ class Sorter:
         n_open = len(self._open) + len(self._calibrations) + 1
         grid = grid_of(encoding)
         transformed = complex_bytes(self._n_coils, *(max(axis.grid, axis.encoded, axis.kept) for axis in grid.axes))
-        sizes = " x ".join(str(axis.encoded) for axis in grid.axes)
+        sizes = " x ".join(str(max(axis.encoded, axis.kept)) for axis in grid.axes)
         self._resources.require(
             one * n_open + 2 * transformed,
             f"{n_open} images of {sizes} points and {self._n_coils} channels at once",
         )
 
     def _check_channels(self, acquisition: Acquisition, number: int) -> None:
-        n_coils = acquisition.data.shape[0]
-        self._n_coils = self._n_coils or n_coils
-        if n_coils != self._n_coils:
-            raise MalformedData(f"readout {number}: {n_coils} channels, the readouts before it have {self._n_coils}")
+        self._n_coils = self._n_coils or acquisition.data.shape[0]
+        check_channels(acquisition, number, self._n_coils)
 
     def _close(self, key: ImageKey, *, ended: bool = False) -> Whole:
         self._done.add(key)

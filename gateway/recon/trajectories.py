@@ -6,20 +6,23 @@ The stages that do not ask where a sample lies are those of Cartesian data: nois
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model.errors import MalformedData
-from gateway.model.mrd import Acquisition, ScanHeader, is_imaging
+from gateway.model.mrd import Acquisition, Encoding, ScanHeader, is_imaging
 from gateway.recon.assembly import ImageKey
 from gateway.recon.grid import grid_of
 from gateway.recon.noise import NoiseEstimator
 from gateway.recon.preparation import Acquired, Whitening
-from gateway.recon.readouts import check_samples, is_noise
+from gateway.recon.readouts import check_channels, check_samples, is_noise, unknown_encoding
 from gateway.recon.resources import Resources, complex_bytes
+
+# Gradient delays and ramps take a readout somewhat beyond half a cycle per pixel.
+LEEWAY = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +88,24 @@ class Gathering:
         key = ImageKey.of(acquisition)
         for other in [other for other in self._open if other[:-1] == key[:-1] and other.repetition < key.repetition]:
             yield self._closed(other)
+        held = self._open.setdefault(key, [])
+        if held:
+            check_alike(held[0], acquisition, number)
         self._hold(acquisition)
-        self._open.setdefault(key, []).append(acquisition)
+        held.append(acquisition)
 
     def finish(self) -> Iterator[Readouts]:
         """What is left at the end of the scan. Raises `MalformedData` when no readout belonged to an image."""
         if not self._n_coils:
-            raise MalformedData("no imaging readouts")
+            raise MalformedData("no imaging readouts: check the flags of the readouts")
         for key in list(self._open):
             yield self._closed(key)
 
     def _check(self, acquisition: Acquisition, number: int) -> None:
         """Raise `MalformedData` for what no non-Cartesian method can take."""
-        n_coils = acquisition.data.shape[0]
-        self._n_coils = self._n_coils or n_coils
-        if n_coils != self._n_coils:
-            raise MalformedData(f"readout {number}: {n_coils} channels, the readouts before it have {self._n_coils}")
-        check_trajectory(acquisition, number, len(self._header.encodings))
+        self._n_coils = self._n_coils or acquisition.data.shape[0]
+        check_channels(acquisition, number, self._n_coils)
+        check_trajectory(acquisition, number, self._header.encodings)
 
     def _hold(self, acquisition: Acquisition) -> None:
         # Held once as they came and once as one array.
@@ -118,13 +122,10 @@ class Gathering:
         return stacked(acquired, held)
 
 
-def check_trajectory(acquisition: Acquisition, number: int, n_encodings: int) -> None:
-    """Raise `MalformedData` unless readout `number` has a known encoding and finite coordinates for its samples."""
-    if acquisition.encoding_space_ref >= n_encodings:
-        raise MalformedData(
-            f"readout {number}: encoding_space_ref {acquisition.encoding_space_ref}, but the header has"
-            f" {n_encodings} encodings"
-        )
+def check_trajectory(acquisition: Acquisition, number: int, encodings: Sequence[Encoding]) -> None:
+    """Raise `MalformedData` unless readout `number` has a known encoding and possible coordinates for its samples."""
+    if acquisition.encoding_space_ref >= len(encodings):
+        raise unknown_encoding(acquisition, number, len(encodings))
     trajectory, n_samples = acquisition.trajectory, acquisition.data.shape[1]
     if trajectory.ndim != 2 or trajectory.shape[0] != n_samples or trajectory.shape[1] not in (2, 3):
         raise MalformedData(
@@ -132,20 +133,54 @@ def check_trajectory(acquisition: Acquisition, number: int, n_encodings: int) ->
             " two or three coordinates for each (trajectory_dimensions)"
         )
     if not math.isfinite(float(np.abs(trajectory).max())):
-        raise MalformedData(f"readout {number}: its trajectory holds values that are not finite numbers")
+        raise MalformedData(
+            f"readout {number}: its trajectory holds values that are not finite numbers; write the trajectory again"
+        )
     if acquisition.discard_pre + acquisition.discard_post >= n_samples:
-        raise MalformedData(f"readout {number}: all of its {n_samples} samples are to be discarded")
+        raise MalformedData(
+            f"readout {number}: all of its {n_samples} samples are to be discarded; correct discard_pre and"
+            " discard_post"
+        )
+    _check_range(acquisition, number, encodings[acquisition.encoding_space_ref])
+
+
+def _check_range(acquisition: Acquisition, number: int, encoding: Encoding) -> None:
+    """Raise `MalformedData` for coordinates beyond half the encoded matrix, in whichever unit they are."""
+    n_axes = 2 if encoding.encoded.matrix[2] == 1 else acquisition.trajectory.shape[1]
+    largest = np.abs(acquisition.trajectory[_kept(acquisition), :n_axes]).max(axis=0)
+    matrix = np.array(encoding.encoded.matrix[:n_axes])
+    beyond = np.flatnonzero(largest > np.maximum(matrix / 2, 0.5) * LEEWAY)
+    if beyond.size:
+        axis = int(beyond[0])
+        raise MalformedData(
+            f"readout {number}: its trajectory reaches {largest[axis]:.4g} along {'xyz'[axis]}; it must be within 0.5"
+            f" (cycles per pixel) or within half the encoded matrix of {matrix[axis]} (cycles per field of view)"
+        )
+
+
+def check_alike(first: Acquisition, acquisition: Acquisition, number: int) -> None:
+    """Raise `MalformedData` where readout `number` is of another length or dimension than the `first` of its image."""
+    ours, theirs = ((_length(one), one.trajectory.shape[1]) for one in (acquisition, first))
+    if ours != theirs:
+        raise MalformedData(
+            f"readout {number}: {ours[0]} samples with {ours[1]} coordinates, the first readout of its image has"
+            f" {theirs[0]} with {theirs[1]}; correct it, or leave it out"
+        )
+
+
+def _kept(acquisition: Acquisition) -> slice:
+    return slice(acquisition.discard_pre, acquisition.data.shape[1] - acquisition.discard_post)
+
+
+def _length(acquisition: Acquisition) -> int:
+    kept = _kept(acquisition)
+    return int(kept.stop) - int(kept.start)
 
 
 def stacked(acquired: Acquired, held: list[Acquisition]) -> Readouts:
-    """Readouts as arrays, whitened. Raises `MalformedData` when they differ in length or dimensions."""
-    kept = [slice(one.discard_pre, one.data.shape[1] - one.discard_post) for one in held]
-    shapes = {(part.stop - part.start, one.trajectory.shape[1]) for one, part in zip(held, kept, strict=True)}
-    if len(shapes) > 1:
-        lengths = ", ".join(str(shape) for shape in sorted(shapes)[:4])
-        raise MalformedData(f"readouts of one image differ in (samples, trajectory dimensions): {lengths}")
-    kspace = np.stack([one.data[:, part] for one, part in zip(held, kept, strict=True)], axis=1)
-    trajectory = np.stack([one.trajectory[part] for one, part in zip(held, kept, strict=True)])
+    """Readouts that are alike (`check_alike`) as arrays, whitened."""
+    kspace = np.stack([one.data[:, _kept(one)] for one in held], axis=1)
+    trajectory = np.stack([one.trajectory[_kept(one)] for one in held])
     indices = [one.idx for one in held]
     return Readouts(
         acquired=acquired,

@@ -329,3 +329,49 @@ def test_noise_that_was_measured_apart_whitens_a_scan_that_names_it(
     assert after.error is None
     # Other pixels: another run of the same series, and in units of the noise.
     assert before.series_instance_uids != after.series_instance_uids
+
+
+def broken(number: int, change: Callable[[Acquisition], Acquisition]) -> list[Message]:
+    """The small scan with one readout changed."""
+    messages = list(small_scan.messages())
+    found = messages[2 + number]
+    assert isinstance(found, Acquisition)
+    messages[2 + number] = change(found)
+    return messages
+
+
+def too_large() -> list[Message]:
+    header = Header(small_scan.header_xml().replace("<x>32</x><y>32</y>", "<x>65000</x><y>65000</y>"))
+    return [ConfigFile("auto"), header, *small_scan.readouts(), Close()]
+
+
+# Error, session, and whether it is reconstructed while it arrives.
+BROKEN = [
+    ("readout 7: 2048 of 2048", broken(7, lambda it: replace(it, data=np.full((64, 32), np.nan, np.complex64))), False),
+    ("readout 9: 1 channels, the readouts", broken(9, lambda it: replace(it, data=it.data[:1])), True),
+    ("65000 x 65000 x 1 points", too_large(), True),
+]
+
+
+def test_broken_scans_are_kept_and_named_and_harm_no_other(
+    make: Make, sandbox: Sandbox, intake: ScanIntake, database: Database, store: FilesystemStore
+) -> None:
+    reconstructor = make(sandbox)
+    for error, session, live in BROKEN:
+        data = b"".join(map(encode, session))
+        incoming = intake.begin("192.0.2.7")
+        incoming.append(data)
+        request = ReconRequest(incoming.describe("auto", {}), "auto")
+        running = reconstructor.live(request, incoming.path) if live else None
+        if running is not None:
+            running.end(incoming.complete)
+        sealed = incoming.seal()
+        assert sealed is not None
+        outcome = reconstructor.stored(request) if running is None else running.wait()
+        assert error in str(outcome.error)
+        with database.read() as conn:
+            kept = scans.get(conn, sealed.id)
+        assert error in kept.error
+        with store.open(kept.store_key) as file:
+            assert file.read() == data
+    assert reconstructor.stored(ReconRequest(received(intake, small_scan.stream()).id, "auto")).error is None

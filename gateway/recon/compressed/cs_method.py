@@ -11,10 +11,10 @@ from gateway.model.errors import UsageError
 from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon.compressed.reconstruction import Penalty, SparseSettings, reconstruct_sparse
 from gateway.recon.compression import compressed_images
-from gateway.recon.parallel.outputs import CartesianOutput, refuses_all_but_cartesian
+from gateway.recon.parallel.outputs import KINDS, CartesianOutput
 from gateway.recon.parameters import Parameter
 from gateway.recon.preparation import Preparation, Prepared, stage_name
-from gateway.recon.registry import Method
+from gateway.recon.registry import Method, refuses_all_but
 from gateway.recon.resources import Resources, complex_bytes
 from gateway.recon.sensitivities.estimate import PARAMETERS, estimate
 from gateway.recon.standard_parameters import standard
@@ -148,5 +148,5 @@ METHOD = Method(
         standard("whiten"),
     ),
     reconstruct=reconstruct,
-    refuses=refuses_all_but_cartesian(_NAME),
+    refuses=refuses_all_but(_NAME, *KINDS),
 )

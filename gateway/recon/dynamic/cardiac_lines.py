@@ -36,7 +36,7 @@ class CardiacLines:
         n_coils = held[0].data.shape[0]
         resources.require(
             2 * complex_bytes(len(held), n_coils, shape[2]) + 4 * complex_bytes(n_coils, *shape),
-            f"{len(held)} readouts of {n_coils} channels",
+            f"{len(held)} readouts of {n_coils} channels in a matrix of {shape[2]} x {shape[1]} x {shape[0]}",
         )
         data = np.zeros((len(held), n_coils, shape[2]), np.complex64)
         line = np.empty(len(held), np.intp)

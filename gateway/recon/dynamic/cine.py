@@ -26,8 +26,8 @@ from gateway.recon.noncartesian.reconstruction import Former, Told
 from gateway.recon.oversampling import remove_oversampling, without_oversampling
 from gateway.recon.parameters import Parameter
 from gateway.recon.preparation import Acquired, Whitening
-from gateway.recon.readouts import check_samples, is_noise
-from gateway.recon.registry import Method, ScanKind, encoding_of, scan_kind
+from gateway.recon.readouts import check_channels, check_samples, is_noise, unknown_encoding
+from gateway.recon.registry import Method, ScanKind, encoding_of, refuses_all_but, scan_kind
 from gateway.recon.resources import Resources, complex_bytes
 from gateway.recon.standard_parameters import standard
 from gateway.recon.trajectories import Gathering, Readouts
@@ -36,7 +36,6 @@ from gateway.recon.waveforms import CARDIAC
 _NAME = "cine"
 _CARTESIAN = (ScanKind.CARTESIAN, ScanKind.ACCELERATED)
 _STAMPS = "stamps"
-_KINDS = (*_CARTESIAN, ScanKind.RADIAL)
 _PARAMETERS = (
     standard("phases"),
     standard("rr_window"),
@@ -69,12 +68,6 @@ _PARAMETERS = (
     standard("whiten"),
 )
 _Held = list[tuple[int, Acquisition]]
-
-
-def refuses(header: ScanHeader) -> str | None:
-    """Why a scan with this header cannot be done, or None. Whether there is a gating signal shows in the data."""
-    kind = scan_kind(encoding_of(header))
-    return None if kind in _KINDS else f"{_NAME} does not do {kind.value}"
 
 
 def reconstruct(
@@ -178,23 +171,17 @@ class _Lines:
             elif is_imaging(acquisition.flags):
                 self._hold(acquisition, number)
         if not self._held:
-            raise MalformedData("no imaging readouts")
+            raise MalformedData("no imaging readouts: check the flags of the readouts")
         for key, held in self._held.items():
             yield from self._phases(key, held)
 
     def _hold(self, acquisition: Acquisition, number: int) -> None:
         check_samples(acquisition, number)
         if acquisition.encoding_space_ref >= len(self._header.encodings):
-            raise MalformedData(
-                f"readout {number}: encoding_space_ref {acquisition.encoding_space_ref}, but the header has"
-                f" {len(self._header.encodings)} encodings"
-            )
+            raise unknown_encoding(acquisition, number, len(self._header.encodings))
         held = self._held.setdefault(ImageKey.of(acquisition)._replace(phase=0, repetition=0), [])
-        if held and held[0][1].data.shape[0] != acquisition.data.shape[0]:
-            raise MalformedData(
-                f"readout {number}: {acquisition.data.shape[0]} channels, the readouts before it have"
-                f" {held[0][1].data.shape[0]}"
-            )
+        if held:
+            check_channels(acquisition, number, held[0][1].data.shape[0])
         self._bytes += complex_bytes(*acquisition.data.shape)
         self._resources.require(3 * self._bytes, "the readouts of all heart beats")
         held.append((number, acquisition))
@@ -210,6 +197,9 @@ class _Lines:
         lines.check(gating.phase)
         full = grid_of(encoding)
         grid = without_oversampling(full)
+        n_coils = readouts[0].data.shape[0]
+        needed = complex_bytes(2 * n_coils, *(max(axis.grid, axis.encoded, axis.kept) for axis in full.axes))
+        self._resources.require(needed, f"an image of {' x '.join(str(axis.kept) for axis in full.axes)} points")
         acquired = Acquired(
             self._header, encoding, key, grid, readouts[0], readouts[-1], self._whitening(readouts[0]), gain=1.0
         )
@@ -238,5 +228,5 @@ METHOD = Method(
     summary="Phases of the heart beat from many beats, Cartesian or radial, retrospectively gated",
     parameters=_PARAMETERS,
     reconstruct=reconstruct,
-    refuses=refuses,
+    refuses=refuses_all_but(_NAME, *_CARTESIAN, ScanKind.RADIAL),
 )

@@ -8,13 +8,13 @@ from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon.dynamic.frames import acquired_of, frame_of, image_of
 from gateway.recon.dynamic.temporal import Regularisation, solve
 from gateway.recon.dynamic.windows import Windows
-from gateway.recon.noncartesian import radial
 from gateway.recon.noncartesian.reconstruction import Former
-from gateway.recon.registry import Method
+from gateway.recon.registry import Method, ScanKind, refuses_all_but
 from gateway.recon.resources import Resources
 from gateway.recon.standard_parameters import standard
 from gateway.recon.trajectories import Gathering, Readouts
 
+_NAME = "grasp"
 _PARAMETERS = (
     standard("window"),
     standard("lambda", default=0.01),
@@ -65,10 +65,10 @@ def _images(former: Former, readouts: Readouts, resources: Resources) -> Iterato
 
 
 METHOD = Method(
-    name="grasp",
+    name=_NAME,
     version="1",
     summary="Golden-angle radial time series by CG-SENSE with total variation along time",
     parameters=_PARAMETERS,
     reconstruct=reconstruct,
-    refuses=radial.METHOD.refuses,
+    refuses=refuses_all_but(_NAME, ScanKind.RADIAL, ScanKind.OTHER),
 )

@@ -20,20 +20,20 @@ from gateway.recon.dynamic.frames import acquired_of, frame_of, image_of
 from gateway.recon.dynamic.windows import View, Windows
 from gateway.recon.grid import grid_of
 from gateway.recon.noise import NoiseEstimator
-from gateway.recon.noncartesian import radial
 from gateway.recon.noncartesian.reconstruction import Former
 from gateway.recon.noncartesian.sense import sense
 from gateway.recon.parameters import Parameter
 from gateway.recon.preparation import Acquired, Whitening
-from gateway.recon.readouts import check_samples, is_noise
-from gateway.recon.registry import Method
+from gateway.recon.readouts import check_channels, check_samples, is_noise
+from gateway.recon.registry import Method, ScanKind, refuses_all_but
 from gateway.recon.resources import Resources
 from gateway.recon.standard_parameters import standard
-from gateway.recon.trajectories import check_trajectory, stacked
+from gateway.recon.trajectories import check_alike, check_trajectory, stacked
 
 # The first frame starts from nothing and takes as many times more steps.
 _FIRST_FRAME = 3
 
+_NAME = "live"
 _PARAMETERS = (
     standard("window"),
     standard("stride"),
@@ -98,6 +98,8 @@ class _Live:
             self._check(acquisition, number)
             key = ImageKey.of(acquisition)._replace(repetition=0)
             stream = self._streams.setdefault(key, self._opened(key))
+            if stream.latest:
+                check_alike(stream.latest[0], acquisition, number)
             stream.latest.append(acquisition)
             stream.count += 1
             if stream.is_due:
@@ -106,7 +108,7 @@ class _Live:
     def finish(self) -> Iterator[Image]:
         """One frame of what there is, for streams too short for any."""
         if not self._streams:
-            raise MalformedData("no imaging readouts")
+            raise MalformedData("no imaging readouts: check the flags of the readouts")
         for key, stream in self._streams.items():
             if not stream.frames:
                 yield from self._frame(key, stream)
@@ -114,11 +116,8 @@ class _Live:
     def _check(self, acquisition: Acquisition, number: int) -> None:
         check_samples(acquisition, number)
         self._n_coils = self._n_coils or acquisition.data.shape[0]
-        if acquisition.data.shape[0] != self._n_coils:
-            raise MalformedData(
-                f"readout {number}: {acquisition.data.shape[0]} channels, the readouts before it have {self._n_coils}"
-            )
-        check_trajectory(acquisition, number, len(self._header.encodings))
+        check_channels(acquisition, number, self._n_coils)
+        check_trajectory(acquisition, number, self._header.encodings)
 
     def _opened(self, key: ImageKey) -> _Stream:
         encoding = self._header.encodings[key.encoding]
@@ -164,10 +163,10 @@ class _Live:
 
 
 METHOD = Method(
-    name="live",
+    name=_NAME,
     version="1",
     summary="Radial frames while the scan runs: sliding window, view sharing, CG-SENSE",
     parameters=_PARAMETERS,
     reconstruct=reconstruct,
-    refuses=radial.METHOD.refuses,
+    refuses=refuses_all_but(_NAME, ScanKind.RADIAL, ScanKind.OTHER),
 )

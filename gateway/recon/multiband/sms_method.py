@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gateway.model.errors import Unsupported, UsageError
 from gateway.model.mrd import Acquisition, Image, Multiband, ScanHeader
 from gateway.recon.coils import adaptive_weights, root_sum_of_squares
+from gateway.recon.coverage import is_undersampled
 from gateway.recon.fft import centred_fft, centred_ifft
 from gateway.recon.multiband.bands import Blips, multiband_of, offsets, phases, slices_of
 from gateway.recon.multiband.slice_grappa import SliceKernels, calibrate, separate
@@ -59,6 +60,11 @@ def reconstruct(
     waiting: list[Prepared] = []
     for prepared in preparation.images(blips.taken_off(acquisitions)):
         if prepared.key.encoding == multiband.calibration_encoding:
+            if is_undersampled(prepared.sampled, prepared.centre):
+                raise Unsupported(
+                    f"{stage_name(prepared.key)}: {prepared.acquired.missing} lines of the single-band reference are"
+                    " missing; it must be measured without gaps"
+                )
             references[prepared.key.slice] = prepared
         else:
             waiting.append(prepared)
@@ -70,7 +76,8 @@ def reconstruct(
     if waiting:
         raise Unsupported(
             f"{stage_name(waiting[0].key)}: no single-band reference (encoding section"
-            f" {multiband.calibration_encoding}) lies where multiband/spacing says that its slices are"
+            f" {multiband.calibration_encoding}) lies where multiband/spacing says that its slices are; send it"
+            " with the scan, or correct the header"
         )
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from gateway.model.errors import MalformedData
 from gateway.model.mrd import Encoding
 from gateway.recon.grid import Grid
-from gateway.recon.trajectories import Readouts
+from gateway.recon.trajectories import LEEWAY, Readouts
 
-# Gradient delays and ramps take a readout somewhat beyond half a cycle per pixel.
-_LEEWAY = 1.1
 # In cycles per field of view a scan resolves at least this share of its matrix; less is a unit that we do not know.
 _LEAST_RESOLUTION = 0.1
+# Of all samples; with less, the image would be a twentieth of what was measured in each direction.
+_LEAST_INSIDE = 0.02
 # What rounding may put beyond the edge of the grid's k-space.
 _EDGE = 0.5 + 1e-4
 
@@ -62,7 +62,13 @@ def coordinates_of(readouts: Readouts, *, reversed_in_plane: bool = False) -> Co
         cycles[..., :2] *= -1
     shape = _shape(grid)
     k = cycles / np.array(shape[::-1])
-    return Coordinates(k, shape, (np.abs(k) <= _EDGE).all(axis=2))
+    inside = (np.abs(k) <= _EDGE).all(axis=2)
+    if inside.mean() < _LEAST_INSIDE:
+        raise MalformedData(
+            f"trajectory: {np.count_nonzero(inside)} of {inside.size} samples are within the resolution of reconSpace;"
+            " correct matrixSize of encodedSpace or reconSpace"
+        )
+    return Coordinates(k, shape, inside)
 
 
 def _shape(grid: Grid) -> tuple[int, ...]:
@@ -76,10 +82,10 @@ def _per_field_of_view(trajectory: NDArray[np.float64], encoding: Encoding) -> N
     largest = np.abs(trajectory).max(axis=(0, 1))
     if not largest[:2].max() > 0:
         raise MalformedData("trajectory: all coordinates are zero; the file must hold the trajectory of each readout")
-    if (largest <= 0.5 * _LEEWAY).all():
+    if (largest <= 0.5 * LEEWAY).all():
         return matrix
     share = float((largest / (matrix / 2)).max())
-    if _LEAST_RESOLUTION <= share <= _LEEWAY:
+    if _LEAST_RESOLUTION <= share <= LEEWAY:
         return np.ones(n_dimensions)
     sizes = " x ".join(str(size) for size in encoding.encoded.matrix[:n_dimensions])
     raise MalformedData(
@@ -93,7 +99,7 @@ def _partitions(readouts: Readouts, encoding: Encoding) -> NDArray[np.float64]:
     limit = encoding.limits.kspace_encoding_step_2
     centre = encoding.encoded.matrix[2] // 2 if limit is None else limit.center
     places = readouts.k2.astype(np.float64) - centre
-    if np.abs(places).max() > encoding.encoded.matrix[2] / 2 * _LEEWAY:
+    if np.abs(places).max() > encoding.encoded.matrix[2] / 2 * LEEWAY:
         raise MalformedData(
             f"kspace_encode_step_2 reaches {np.abs(places).max():.0f} from the centre {centre} (encodingLimits), more"
             f" than half the encoded matrix of {encoding.encoded.matrix[2]} partitions"

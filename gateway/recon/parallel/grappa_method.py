@@ -14,10 +14,10 @@ from gateway.recon.compression import compressed_images
 from gateway.recon.fft import centred_fft, centred_ifft
 from gateway.recon.parallel.grappa import Grappa, calibrate, fill, noise_gain
 from gateway.recon.parallel.lattice import Lattice, lattice_of
-from gateway.recon.parallel.outputs import MAPS, CartesianOutput, refuses_all_but_cartesian
+from gateway.recon.parallel.outputs import KINDS, MAPS, CartesianOutput
 from gateway.recon.parameters import Parameter
 from gateway.recon.preparation import Preparation, Prepared
-from gateway.recon.registry import Method
+from gateway.recon.registry import Method, refuses_all_but
 from gateway.recon.resources import Resources
 from gateway.recon.sensitivities.estimate import calibration_block
 from gateway.recon.standard_parameters import standard
@@ -103,5 +103,5 @@ METHOD = Method(
         standard("whiten"),
     ),
     reconstruct=reconstruct,
-    refuses=refuses_all_but_cartesian(_NAME),
+    refuses=refuses_all_but(_NAME, *KINDS),
 )

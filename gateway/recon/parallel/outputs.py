@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,25 +11,16 @@ from numpy.typing import NDArray
 from gateway.model.mrd import Image, ScanHeader
 from gateway.recon.preparation import Prepared, stage_name
 from gateway.recon.presentation import Presenter, Series
-from gateway.recon.registry import ScanKind, encoding_of, scan_kind
+from gateway.recon.registry import ScanKind
 from gateway.recon.resources import Resources, complex_bytes
 
 Complex = NDArray[np.complex64]
 # Names in `outputs` beside those of the image itself.
 SNR, G_FACTOR = "snr", "g-factor"
 MAPS = (SNR, G_FACTOR)
+KINDS = (ScanKind.CARTESIAN, ScanKind.ACCELERATED)
 # Arrays as large as one k-space that are there at once: samples, their transform, sensitivities twice, and one spare.
 _COPIES = 5
-
-
-def refuses_all_but_cartesian(name: str) -> Callable[[ScanHeader], str | None]:
-    """A method's `refuses`: every trajectory but Cartesian."""
-
-    def refuses(header: ScanHeader) -> str | None:
-        kind = scan_kind(encoding_of(header))
-        return None if kind in (ScanKind.CARTESIAN, ScanKind.ACCELERATED) else f"{name} does not do {kind.value}"
-
-    return refuses
 
 
 class CartesianOutput:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from gateway.model.mrd import Acquisition, Image, ScanHeader
 from gateway.recon.compression import compressed_images
-from gateway.recon.parallel.outputs import MAPS, CartesianOutput, refuses_all_but_cartesian
+from gateway.recon.parallel.outputs import KINDS, MAPS, CartesianOutput
 from gateway.recon.parallel.sense import SenseSettings, sense
 from gateway.recon.preparation import Preparation, stage_name
-from gateway.recon.registry import Method
+from gateway.recon.registry import Method, refuses_all_but
 from gateway.recon.resources import Resources
 from gateway.recon.sensitivities.estimate import PARAMETERS, estimate
 from gateway.recon.standard_parameters import standard
@@ -64,5 +64,5 @@ METHOD = Method(
         standard("whiten"),
     ),
     reconstruct=reconstruct,
-    refuses=refuses_all_but_cartesian(_NAME),
+    refuses=refuses_all_but(_NAME, *KINDS),
 )

@@ -147,7 +147,7 @@ def _scaled(one: Acquisition, factor: float) -> Acquisition:
         (lambda one: _scaled(one, np.nan), MalformedData, "readout 8: its trajectory holds values that are not finite"),
         (lambda one: _scaled(one, 0), MalformedData, "all coordinates are zero"),
         (lambda one: _scaled(one, 4), MalformedData, "its largest coordinate is"),
-        (lambda one: _scaled(one, 1000), MalformedData, "its largest coordinate is 500"),
+        (lambda one: _scaled(one, 1000), MalformedData, "readout 8: its trajectory reaches 500 along x"),
         (lambda one: replace(one, data=one.data[:, :0]), MalformedData, "readout 8"),
         (lambda one: replace(one, data=one.data * np.float32(np.nan)), MalformedData, "readout 8: .* not finite"),
         (lambda one: replace(one, discard_pre=200), MalformedData, "readout 8: all of its"),
