@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 
 from gateway.model.errors import Unsupported
 from gateway.model.mrd import Acquisition, Image, ScanHeader
+from gateway.recon import finishing
 from gateway.recon.coils import COMBINATIONS, combination_for, combine
 from gateway.recon.coverage import is_undersampled
-from gateway.recon.filters import FILTER, filtered
+from gateway.recon.finishing import Finishing
 from gateway.recon.parameters import Parameter
-from gateway.recon.partial_fourier import PARTIAL_FOURIER, ZERO_FILL, check_outputs, completed
+from gateway.recon.partial_fourier import ZERO_FILL
 from gateway.recon.preparation import Preparation, Prepared
 from gateway.recon.presentation import Presenter
 from gateway.recon.registry import ALIASED_WAY, Method, ScanKind, refuses_all_but, scan_kind
@@ -30,8 +31,7 @@ _PARAMETERS = (
     Parameter("combine", str, "auto", "how the channels are combined", choices=("auto", *COMBINATIONS)),
     standard("outputs"),
     standard("orientation"),
-    FILTER,
-    PARTIAL_FOURIER,
+    *finishing.PARAMETERS,
     Parameter("undersampled", str, "refuse", "what to do with undersampled data", choices=("refuse", ZERO_FILL)),
     standard("whiten"),
 )
@@ -74,14 +74,11 @@ class _Former:
     def __init__(self, header: ScanHeader, parameters: Mapping[str, object], resources: Resources) -> None:
         """Raises `UsageError` for parameters that contradict each other."""
         self._presenter = Presenter(header, parameters, resources)
-        self._workers = resources.workers
-        self._completion, self._filter = str(parameters["partial_fourier"]), str(parameters["filter"])
-        check_outputs(self._completion, self._presenter.outputs)
+        self._finish = Finishing(parameters, self._presenter.outputs, workers=resources.workers)
         self._combination = combination_for(self._presenter.outputs, str(parameters["combine"]))
 
     def images(self, prepared: Prepared) -> Iterator[Image]:
-        prepared, completion = completed(prepared, self._completion, workers=self._workers)
-        prepared = filtered(prepared, self._filter)
+        prepared, completion = self._finish(prepared)
         channels = self._presenter.from_kspace(prepared.acquired, prepared.kspace)
         yield from self._presenter.images(
             prepared.acquired,

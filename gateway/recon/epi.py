@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 
 from gateway.model.errors import MalformedData, Unsupported
 from gateway.model.mrd import Acquisition, AcquisitionFlag, Encoding, Image, ScanHeader
+from gateway.recon import finishing
 from gateway.recon.blas import one_blas_thread
 from gateway.recon.coils import COMBINATIONS, combination_for, combine
 from gateway.recon.coverage import is_undersampled
 from gateway.recon.fft import centred_fft, centred_ifft
+from gateway.recon.finishing import Finishing
 from gateway.recon.kspace import placement_of
 from gateway.recon.parameters import Parameter
+from gateway.recon.partial_fourier import ZERO_FILL
 from gateway.recon.preparation import Preparation
 from gateway.recon.presentation import Presenter
 from gateway.recon.ramp import gridding, trapezoid_of
@@ -43,6 +46,7 @@ def reconstruct(
 ) -> Iterator[Image]:
     """Images (1, z, y, x) float32, each as soon as its k-space is whole."""
     presenter = Presenter(header, parameters, resources)
+    finish = Finishing(parameters, presenter.outputs, workers=resources.workers)
     combination = combination_for(presenter.outputs, str(parameters["combine"]))
     echoes = Echoes(header, corrected=bool(parameters["correct"]))
     preparation = Preparation(header, resources, whiten=bool(parameters["whiten"]))
@@ -53,11 +57,13 @@ def reconstruct(
                 f"{_NAME}: {missing} lines are missing ({describe(prepared.key)}); it does not unfold: send"
                 " the scan again, whole and without in-plane acceleration"
             )
-        channels = presenter.from_kspace(prepared.acquired, prepared.kspace)
-        told = {"PhaseCorrection": (echoes.note,), "Combination": (combination,)}
-        # Gridding changes the noise from pixel to pixel.
+        whole, completion = finish(prepared)
+        channels = presenter.from_kspace(whole.acquired, whole.kspace)
+        told = {"PhaseCorrection": (echoes.note,), "Combination": (combination,), "PartialFourierMethod": (completion,)}
+        # Gridding changes the noise from pixel to pixel, and so does what half of k-space tells of the other.
+        unit_noise = completion == ZERO_FILL and not echoes.gridded
         yield from presenter.images(
-            prepared.acquired, combine(channels, combination), unit_noise=not echoes.gridded, attributes=told
+            whole.acquired, combine(channels, combination), unit_noise=unit_noise, attributes=told
         )
 
 
@@ -167,10 +173,12 @@ class _Gridder:
 
     def __call__(self, acquisition: Acquisition, number: int) -> Acquisition:
         """The same readout with `encoded` uniform samples. Raises `MalformedData` for another number of samples."""
+        unmeasured = 0, 0
         if self.matrix is None:
             data = np.zeros((acquisition.data.shape[0], self._size), np.complex64)
             samples, k0 = self._placement.samples(acquisition, number)
             data[:, k0] = acquisition.data[:, samples]
+            unmeasured = k0.start, self._size - k0.stop
         else:
             data = self._resampled(self.matrix, acquisition, number)
         return replace(
@@ -178,8 +186,8 @@ class _Gridder:
             data=data,
             flags=acquisition.flags & ~_REVERSE,
             center_sample=self._size // 2,
-            discard_pre=0,
-            discard_post=0,
+            discard_pre=unmeasured[0],
+            discard_post=unmeasured[1],
         )
 
     @staticmethod
@@ -202,6 +210,7 @@ METHOD = Method(
     summary="Echo-planar imaging: ramp sampling, ghost correction by navigators",
     parameters=(
         Parameter("combine", str, "auto", "how the channels are combined", choices=("auto", *COMBINATIONS)),
+        *finishing.PARAMETERS,
         Parameter("correct", bool, True, "match backward to forward echoes by the navigators"),
         standard("outputs"),
         standard("orientation"),

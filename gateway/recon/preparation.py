@@ -124,7 +124,7 @@ class Preparation:
             incomplete=bool(assembly.n_missing) and whole.ended and not assembly.seen_last,
         )
         calibration = self._calibration(whole, kspace, whitener)
-        k0 = _scaled(assembly.k0, full.x.encoded, grid.x.encoded)
+        k0 = reduced_samples(assembly.k0, full.x.encoded, grid.x.encoded)
         prepared = Prepared(acquired, kspace, assembly.sampled, k0, assembly.n_averages, calibration)
         if self._resources.stages is not None:
             self._resources.stages(f"kspace {stage_name(assembly.key)}", kspace, ("coil", "z", "y", "x"))
@@ -181,7 +181,7 @@ def stage_name(key: ImageKey) -> str:
     return " ".join((f"slice {key.slice}", *named))
 
 
-def _scaled(samples: slice, encoded: int, reduced: int) -> slice:
+def reduced_samples(samples: slice, encoded: int, reduced: int) -> slice:
     """Measured samples of a readout of `encoded` in one of `reduced`, about the same centre."""
     scale = reduced / encoded
     first = reduced // 2 + math.ceil((samples.start - encoded // 2) * scale)

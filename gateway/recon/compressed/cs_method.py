@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gateway.model.errors import UsageError
 from gateway.model.mrd import Acquisition, Image, ScanHeader
+from gateway.recon import finishing
 from gateway.recon.compressed.reconstruction import Penalty, SparseSettings, reconstruct_sparse
 from gateway.recon.compression import compressed_images
 from gateway.recon.parallel.outputs import KINDS, CartesianOutput
@@ -75,7 +76,7 @@ class _Maker:
         )
         told = {"Solver": (f"FISTA, {settings.penalty.value}, {found.iterations} iterations",)}
         for frame, image in zip(frames, found.images, strict=True):
-            yield from self._output.images(frame, image, told)
+            yield from self._output.unfolded(frame, image, told)
 
     def _settings(self, n_frames: int) -> SparseSettings:
         named, weight = str(self._parameters["penalty"]), float(str(self._parameters["lambda"]))
@@ -142,6 +143,7 @@ METHOD = Method(
         standard("wavelet", default="db2"),
         standard("iters", default=60),
         standard("eps"),
+        *finishing.PARAMETERS,
         standard("coils_out"),
         standard("outputs"),
         standard("orientation"),

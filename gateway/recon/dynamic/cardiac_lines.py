@@ -21,12 +21,23 @@ _MOST_MISSING = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CardiacLines:
-    """`data`: (measurements, coils, k0); `line`: (measurements,) place in k2 · k1; `shape`: (k2, k1, k0)."""
+    """`data`: (measurements, coils, k0); `line`: (measurements,) place in k2 · k1; `shape`: (k2, k1, k0).
+
+    `expected`: the lines within the limits of the header. `k0`: the samples that were measured, from first to last.
+    """
 
     data: NDArray[np.complex64]
     line: NDArray[np.intp]
     expected: NDArray[np.intp]
     shape: tuple[int, int, int]
+    k0: slice
+
+    @property
+    def sampled(self) -> NDArray[np.bool_]:
+        """(k2, k1): the lines that were measured."""
+        lines = np.zeros(self.shape[0] * self.shape[1], np.bool_)
+        lines[self.line] = True
+        return lines.reshape(self.shape[:2])
 
     @classmethod
     def of(cls, held: list[Acquisition], numbers: list[int], encoding: Encoding, resources: Resources) -> CardiacLines:
@@ -40,14 +51,16 @@ class CardiacLines:
         )
         data = np.zeros((len(held), n_coils, shape[2]), np.complex64)
         line = np.empty(len(held), np.intp)
+        first, last = shape[2], 0
         for index, (acquisition, number) in enumerate(zip(held, numbers, strict=True)):
             k2, k1 = placement.line(acquisition, number)
             samples, k0 = placement.samples(acquisition, number)
             line[index] = k2 * shape[1] + k1
             data[index][:, k0] = acquisition.data[:, samples]
+            first, last = min(first, k0.start), max(last, k0.stop)
         k2s, k1s = placement.k2.measured, placement.k1.measured
         expected = (np.arange(k2s.start, k2s.stop)[:, None] * shape[1] + np.arange(k1s.start, k1s.stop)).ravel()
-        return cls(data, line, expected, shape)
+        return cls(data, line, expected, shape, slice(first, last))
 
     def kspace(self, phase: NDArray[np.float64], at: float) -> NDArray[np.complex64]:
         """(coils, k2, k1, k0) at phase `at` of the beat, for the `phase` of each measurement, NaN for unused ones."""

@@ -11,21 +11,26 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model.errors import MalformedData, Unsupported
+from gateway.model.errors import MalformedData, Unsupported, UsageError
 from gateway.model.mrd import Acquisition, Image, ScanHeader, is_imaging
+from gateway.recon import finishing
 from gateway.recon.assembly import ImageKey
+from gateway.recon.calibration import Calibration, CalibrationSource
 from gateway.recon.coils import adaptive, root_sum_of_squares
 from gateway.recon.dynamic.cardiac_lines import CardiacLines
 from gateway.recon.dynamic.frames import acquired_of, frame_of, image_of
-from gateway.recon.dynamic.gating import TICK_MS, Gating, gate, gate_by_beats, is_gating_signal
-from gateway.recon.dynamic.heartbeats import beats_of
+from gateway.recon.dynamic.gating import TICK_MS, Gating
+from gateway.recon.dynamic.heartbeats import STAMPS, GatingSignal
 from gateway.recon.dynamic.temporal import Regularisation, solve
+from gateway.recon.filters import NONE
+from gateway.recon.finishing import Finishing
 from gateway.recon.grid import grid_of
 from gateway.recon.noise import NoiseEstimator
 from gateway.recon.noncartesian.reconstruction import Former, Told
 from gateway.recon.oversampling import remove_oversampling, without_oversampling
 from gateway.recon.parameters import Parameter
-from gateway.recon.preparation import Acquired, Whitening
+from gateway.recon.partial_fourier import ZERO_FILL
+from gateway.recon.preparation import Acquired, Prepared, Whitening, reduced_samples
 from gateway.recon.readouts import check_channels, check_samples, is_noise, unknown_encoding
 from gateway.recon.registry import Method, ScanKind, encoding_of, refuses_all_but, scan_kind
 from gateway.recon.resources import Resources, complex_bytes
@@ -35,7 +40,6 @@ from gateway.recon.waveforms import CARDIAC
 
 _NAME = "cine"
 _CARTESIAN = (ScanKind.CARTESIAN, ScanKind.ACCELERATED)
-_STAMPS = "stamps"
 _PARAMETERS = (
     standard("phases"),
     standard("rr_window"),
@@ -44,7 +48,7 @@ _PARAMETERS = (
         str,
         "auto",
         "what tells the heart beat: the readouts' stamps or a waveform; auto: the first of these that the scan has",
-        choices=("auto", _STAMPS, *CARDIAC),
+        choices=("auto", STAMPS, *CARDIAC),
     ),
     Parameter(
         "warp",
@@ -54,6 +58,7 @@ _PARAMETERS = (
         choices=("diastole", "linear", "none"),
     ),
     Parameter("combine", str, "auto", "of the channels of Cartesian lines", choices=("auto", "rss", "adaptive")),
+    *finishing.PARAMETERS,
     standard("lambda", default=0.01),
     standard("iters", default=6),
     standard("eps"),
@@ -74,37 +79,18 @@ def reconstruct(
     header: ScanHeader, acquisitions: Iterator[Acquisition], parameters: Mapping[str, object], resources: Resources
 ) -> Iterator[Image]:
     """One image (1, z, y, x) float32 for each phase of the beat; `phase` counts them, at the end of the scan."""
-    former, gate_of = Former(header, parameters, resources), _Gate(header, parameters, resources)
+    former, gate_of = Former(header, parameters, resources), GatingSignal(header, parameters, resources)
     if scan_kind(encoding_of(header)) in _CARTESIAN:
-        yield from _Lines(header, former, gate_of, resources).images(acquisitions)
+        finish = Finishing(parameters, former.presenter.outputs, workers=resources.workers)
+        yield from _Lines(header, former, gate_of, finish, resources).images(acquisitions)
         return
+    if (parameters["partial_fourier"], parameters["filter"]) != (ZERO_FILL, NONE):
+        raise UsageError("parameters partial_fourier and filter are of Cartesian lines; a radial scan has none")
     for readouts in Gathering(header, resources, whiten=former.options.whiten).images(acquisitions):
         yield from _of_spokes(former, gate_of, readouts, resources)
 
 
-class _Gate:
-    """Finds the phase of each readout, by what the parameter `gating` names."""
-
-    def __init__(self, header: ScanHeader, parameters: Mapping[str, object], resources: Resources) -> None:
-        self._named = header.waveforms
-        self._log = resources.waveforms
-        self._source = str(parameters["gating"])
-        self._rr_window = float(str(parameters["rr_window"]))
-        self._warp = str(parameters["warp"])
-
-    def __call__(self, since_trigger: NDArray[np.integer], stamps: NDArray[np.integer]) -> Gating:
-        """Of readouts (n,) with these stamps. Raises `Unsupported` where there is no gating signal."""
-        by_stamps = self._source == _STAMPS or (self._source == "auto" and is_gating_signal(since_trigger))
-        for source in () if by_stamps else CARDIAC if self._source == "auto" else (self._source,):
-            beats = beats_of(self._log, self._named, source)
-            if beats.size:
-                return gate_by_beats(beats, stamps, rr_window=self._rr_window, warp=self._warp)
-        if self._source in CARDIAC:
-            raise Unsupported(f"parameter gating: the scan has no {self._source} waveform with heart beats in it")
-        return gate(since_trigger, stamps, rr_window=self._rr_window, warp=self._warp)
-
-
-def _of_spokes(former: Former, gate_of: _Gate, readouts: Readouts, resources: Resources) -> Iterator[Image]:
+def _of_spokes(former: Former, gate_of: GatingSignal, readouts: Readouts, resources: Resources) -> Iterator[Image]:
     options, placed = former.options, former.placed(readouts)
     readouts = placed.readouts
     gating = gate_of(readouts.physiology[:, 0], readouts.stamps)
@@ -137,6 +123,14 @@ def _at_phase(acquired: Acquired, gating: Gating, number: int, phases: int) -> A
     return replace(acquired, first=first)
 
 
+def _prepared(acquired: Acquired, lines: CardiacLines, kspace: NDArray[np.complex64]) -> Prepared:
+    """One phase; `kspace` (coils, k2, k1, k0) without oversampling, not yet whitened."""
+    kspace, sampled = acquired.whitener(kspace), lines.sampled
+    k0 = reduced_samples(lines.k0, lines.shape[2], kspace.shape[3])
+    calibration = Calibration(kspace, sampled, CalibrationSource.CENTRE)
+    return Prepared(acquired, kspace, sampled, k0, sampled.astype(np.uint32), calibration)
+
+
 def _middle(number: int, phases: int) -> float:
     return (number + 0.5) / phases
 
@@ -152,10 +146,13 @@ def _told(gating: Gating, phases: int) -> Told:
 class _Lines:
     """Holds the lines of a Cartesian scan until its end."""
 
-    def __init__(self, header: ScanHeader, former: Former, gate_of: _Gate, resources: Resources) -> None:
+    def __init__(
+        self, header: ScanHeader, former: Former, gate_of: GatingSignal, finish: Finishing, resources: Resources
+    ) -> None:
         self._header = header
         self._former = former
         self._gate_of = gate_of
+        self._finish = finish
         self._resources = resources
         self._noise = NoiseEstimator()
         self._whitening = Whitening(header, resources, self._noise, switched_on=former.options.whiten)
@@ -206,17 +203,21 @@ class _Lines:
         for number in range(options.phases):
             kspace = lines.kspace(gating.phase, _middle(number, options.phases))
             reduced = remove_oversampling(kspace, grid.x.encoded, workers=self._resources.workers)
-            yield from self._image(_at_phase(acquired, gating, number, options.phases), reduced, gating)
+            prepared = _prepared(_at_phase(acquired, gating, number, options.phases), lines, reduced)
+            yield from self._image(prepared, gating)
             self._resources.progress("phases", number + 1, options.phases)
 
-    def _image(self, acquired: Acquired, kspace: NDArray[np.complex64], gating: Gating) -> Iterator[Image]:
+    def _image(self, prepared: Prepared, gating: Gating) -> Iterator[Image]:
         presenter, combine = self._former.presenter, self._former.options.combine
         if combine == "rss" and presenter.outputs != ("magnitude",):
             raise Unsupported("parameter outputs: a root sum of squares has only magnitude; set combine=adaptive")
         if combine == "auto":
             combine = "rss" if presenter.outputs == ("magnitude",) else "adaptive"
-        images = presenter.from_kspace(acquired, acquired.whitener(kspace))
-        told: Told = {"Combination": (combine,), **_told(gating, self._former.options.phases)}
+        finished, completion = self._finish(prepared)
+        acquired = finished.acquired
+        images = presenter.from_kspace(acquired, finished.kspace)
+        told: Told = {"Combination": (combine,), "PartialFourierMethod": (completion,)}
+        told |= _told(gating, self._former.options.phases)
         combined = root_sum_of_squares(images) if combine == "rss" else adaptive(images)
         # Interpolation between beats leaves less noise than one of them has: not a known amount.
         yield from presenter.images(acquired, combined, unit_noise=False, attributes=told)

@@ -1,4 +1,4 @@
-"""When the heart beat, from recorded waveforms: the triggers that the scanner marked, else the R waves of the ECG.
+"""When the heart beat: by stamps or by waveforms, of which the triggers count, else the R waves of the ECG.
 
 The channel with the scanner's triggers is the one that the header names (`waveformTriggerChannel`), else the last one
 where it is zero but for pulses, as converters of the makers write it. R waves are found as the steepest places of the
@@ -13,11 +13,14 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model.errors import MalformedData
-from gateway.model.mrd import Waveform, WaveformInformation
-from gateway.recon.dynamic.gating import TICK_MS
+from gateway.model.errors import MalformedData, Unsupported
+from gateway.model.mrd import ScanHeader, Waveform, WaveformInformation
+from gateway.recon.dynamic.gating import TICK_MS, Gating, gate, gate_by_beats, is_gating_signal
+from gateway.recon.resources import Resources
 from gateway.recon.waveforms import CARDIAC, WaveformLog
 
+# The stamps of the readouts, as a source beside those of `CARDIAC`.
+STAMPS = "stamps"
 # A channel that is not zero for more of its samples is a signal.
 _MOST_PULSES = 0.25
 _QRS_MS = 80.0
@@ -26,6 +29,28 @@ _THRESHOLD = 0.3
 # Two beats lie further apart than that, in people.
 _REFRACTORY_MS = 250.0
 _TYPICAL_BEAT_MS = 1500.0
+
+
+class GatingSignal:
+    """Finds the phase of each readout, by what the parameter `gating` names."""
+
+    def __init__(self, header: ScanHeader, parameters: Mapping[str, object], resources: Resources) -> None:
+        self._named = header.waveforms
+        self._log = resources.waveforms
+        self._source = str(parameters["gating"])
+        self._rr_window = float(str(parameters["rr_window"]))
+        self._warp = str(parameters["warp"])
+
+    def __call__(self, since_trigger: NDArray[np.integer], stamps: NDArray[np.integer]) -> Gating:
+        """Of readouts (n,) with these stamps. Raises `Unsupported` where there is no gating signal."""
+        by_stamps = self._source == STAMPS or (self._source == "auto" and is_gating_signal(since_trigger))
+        for source in () if by_stamps else CARDIAC if self._source == "auto" else (self._source,):
+            beats = beats_of(self._log, self._named, source)
+            if beats.size:
+                return gate_by_beats(beats, stamps, rr_window=self._rr_window, warp=self._warp)
+        if self._source in CARDIAC:
+            raise Unsupported(f"parameter gating: the scan has no {self._source} waveform with heart beats in it")
+        return gate(since_trigger, stamps, rr_window=self._rr_window, warp=self._warp)
 
 
 def beats_of(log: WaveformLog, named: Mapping[int, WaveformInformation], source: str) -> NDArray[np.float64]:

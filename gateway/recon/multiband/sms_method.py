@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gateway.model.errors import Unsupported, UsageError
 from gateway.model.mrd import Acquisition, Image, Multiband, ScanHeader
+from gateway.recon import finishing
 from gateway.recon.coils import adaptive_weights, root_sum_of_squares
 from gateway.recon.coverage import is_undersampled
 from gateway.recon.fft import centred_fft, centred_ifft
@@ -134,6 +135,7 @@ class _Separation:
     def _image(self, one: Prepared, reference: Prepared, lattice: Lattice | None) -> Iterator[Image]:
         workers = self._resources.workers
         kspace = one.kspace if lattice is None else self._filled(one, reference, lattice)
+        kspace, completion = self._output.finished(one, kspace)
         images = centred_ifft(kspace, (1, 2, 3), workers=workers).astype(np.complex64, copy=False)
         if self._parameters["combine"] == "rss":
             shown = root_sum_of_squares(images).astype(np.complex64)
@@ -142,6 +144,7 @@ class _Separation:
         told = {
             "MultibandFactor": (str(self._multiband.factor),),
             "Combination": (str(self._parameters["combine"]),),
+            "PartialFourierMethod": (completion,),
         }
         yield from self._output.images(one, shown[None], told)
 
@@ -187,6 +190,7 @@ METHOD = Method(
         standard("calib", default=64),
         standard("kernel", default=5),
         standard("lambda", default=1e-5),
+        *finishing.PARAMETERS,
         Parameter("combine", str, "adaptive", "how the channels are combined", choices=("adaptive", "rss")),
         standard("outputs"),
         standard("orientation"),

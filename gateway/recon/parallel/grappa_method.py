@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gateway.model.errors import Unsupported, UsageError
 from gateway.model.mrd import Acquisition, Image, ScanHeader
+from gateway.recon import finishing
 from gateway.recon.coils import adaptive_weights, root_sum_of_squares
 from gateway.recon.compression import compressed_images
 from gateway.recon.fft import centred_fft, centred_ifft
@@ -46,14 +47,16 @@ def _images(
 ) -> Iterator[Image]:
     lattice = _lattice(prepared)
     kspace, grappa, told = prepared.kspace, None, {"CalibrationSource": (prepared.calibration.source.value,)}
+    told["Combination"] = (str(parameters["combine"]),)
     if lattice is not None:
         grappa = _calibrated(prepared, lattice, parameters)
         kspace = _filled(prepared, grappa, workers)
+    kspace, completion = output.finished(prepared, kspace)
     images = centred_ifft(kspace, (1, 2, 3), workers=workers).astype(np.complex64, copy=False)
     weights = adaptive_weights(images)
     combined = (weights.conj() * images).sum(axis=0)
     shown = root_sum_of_squares(images).astype(np.complex64) if parameters["combine"] == "rss" else combined
-    yield from output.images(prepared, shown[None], {"Combination": (str(parameters["combine"]),), **told})
+    yield from output.images(prepared, shown[None], {**told, "PartialFourierMethod": (completion,)})
     if output.with_noise:
         gain = np.ones_like(shown.real) if grappa is None else noise_gain(grappa, weights)
         noise = gain * np.float32(np.sqrt(1 if lattice is None else lattice.acceleration))
@@ -97,6 +100,7 @@ METHOD = Method(
         ),
         standard("lambda", default=0.003),
         Parameter("combine", str, "adaptive", "how the channels are combined", choices=("adaptive", "rss")),
+        *finishing.PARAMETERS,
         standard("coils_out"),
         standard("outputs", extra_choices=MAPS),
         standard("orientation"),

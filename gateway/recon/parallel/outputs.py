@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model.mrd import Image, ScanHeader
+from gateway.recon.finishing import Finishing
 from gateway.recon.preparation import Prepared, stage_name
 from gateway.recon.presentation import Presenter, Series
 from gateway.recon.registry import ScanKind
@@ -29,6 +31,7 @@ class CartesianOutput:
     def __init__(self, header: ScanHeader, parameters: Mapping[str, object], resources: Resources) -> None:
         self._presenter = Presenter(header, parameters, resources)
         self._resources = resources
+        self._finish = Finishing(parameters, self._presenter.outputs, workers=resources.workers)
         self._maps = int(str(parameters.get("maps", 1)))
 
     @property
@@ -47,11 +50,23 @@ class CartesianOutput:
         sizes = " x ".join(str(extent) for extent in prepared.kspace.shape[1:])
         self._resources.require(needed, f"parallel imaging of {sizes} points and {prepared.kspace.shape[0]} channels")
 
+    def finished(self, prepared: Prepared, kspace: Complex) -> tuple[Complex, str]:
+        """`kspace` (coils, k2, k1, k0) without gaps, completed and filtered; and how partial Fourier was completed."""
+        whole, how = self._finish(replace(prepared, kspace=kspace))
+        return whole.kspace, how
+
+    def unfolded(self, prepared: Prepared, image: Complex, told: Mapping[str, tuple[str, ...]]) -> Iterator[Image]:
+        """As `images`, of an `image` that was unfolded and is to be finished."""
+        kspace, how = self._finish.of_pixels(prepared, image)
+        pixels = self._presenter.from_kspace(prepared.acquired, kspace)
+        yield from self._shown(prepared, pixels, {**told, "PartialFourierMethod": (how,)})
+
     def images(self, prepared: Prepared, image: Complex, told: Mapping[str, tuple[str, ...]]) -> Iterator[Image]:
         """`image`: (maps, z, y, x) on the encoded matrix. Several maps share the signal: their powers add."""
-        acquired = prepared.acquired
-        pixels = self._presenter.from_pixels(acquired, image)
-        yield from self._presenter.images(acquired, _one(pixels), unit_noise=False, attributes=told)
+        yield from self._shown(prepared, self._presenter.from_pixels(prepared.acquired, image), told)
+
+    def _shown(self, prepared: Prepared, pixels: Complex, told: Mapping[str, tuple[str, ...]]) -> Iterator[Image]:
+        yield from self._presenter.images(prepared.acquired, _one(pixels), unit_noise=False, attributes=told)
 
     def noise_maps(
         self, prepared: Prepared, image: Complex, noise: NDArray[np.float32] | None, gain: NDArray[np.float32] | None

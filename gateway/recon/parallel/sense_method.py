@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from gateway.model.mrd import Acquisition, Image, ScanHeader
+from gateway.recon import finishing
 from gateway.recon.compression import compressed_images
 from gateway.recon.parallel.outputs import KINDS, MAPS, CartesianOutput
 from gateway.recon.parallel.sense import SenseSettings, sense
@@ -45,7 +46,7 @@ def reconstruct(
             progress=lambda done, total: resources.progress(_NAME, done, total),
         )
         told = {"Solver": (unaliased.solver,), "CalibrationSource": (prepared.calibration.source.value,)}
-        yield from output.images(prepared, unaliased.image, told)
+        yield from output.unfolded(prepared, unaliased.image, told)
         yield from output.noise_maps(prepared, unaliased.image, unaliased.noise, unaliased.g_factor)
 
 
@@ -58,6 +59,7 @@ METHOD = Method(
         standard("lambda", default=0.005),
         standard("iters"),
         standard("eps"),
+        *finishing.PARAMETERS,
         standard("coils_out"),
         standard("outputs", extra_choices=MAPS),
         standard("orientation"),
