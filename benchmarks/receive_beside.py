@@ -39,10 +39,14 @@ def rows(repeats: int) -> Iterator[Row]:
         sink = stack.enter_context(storescp(base / "sink"))
         node.cli("peers", "add", "sink", sink.address)
         node.cli("rules", "add", "all", "--on", "instance", "--when", f"calling_aet = {FEEDER}", "--send", "sink")
-        studies = Studies(base, MR_256, NUMBER)
+        alone, beside = (Studies(base / name, MR_256, NUMBER) for name in ("alone", "beside"))
         busy = _Busy(base, node, sink)
-        receiving = rate(studies, node)
-        result = medians(repeats, prepare=studies.renew, alone=receiving, beside=lambda: busy.during(receiving))
+        result = medians(
+            repeats,
+            prepare=lambda: (alone.renew(), beside.renew()),
+            alone=rate(alone, node),
+            beside=lambda: busy.during(rate(beside, node)),
+        )
     note = f"({busy.scans} scans reconstructed, {busy.forwarded:.0f} instances/s forwarded meanwhile)"
     case = f"receive {NUMBER} × MR 256² beside SENSE and forwarding"
     yield Row(case, "instances/s", result["beside"], "alone", result["alone"], note)

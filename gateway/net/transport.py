@@ -98,11 +98,13 @@ class Transport:
     """
 
     __slots__ = (
-        "_clock", "_interrupted", "_quickack", "_sock", "address", "look_receiving", "look_sending", "torn",
+        "_clock", "_interrupted", "_poll", "_quickack", "_sock", "address", "look_receiving", "look_sending", "torn",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, *, clock: Clock = time.monotonic) -> None:
+        sock.setblocking(False)  # waiting is done by `poll`: setting a timeout before each call costs a call more
         self._sock = sock
+        self._poll = _poll_for(sock, select.POLLIN)
         self._clock = clock
         self._interrupted = False
         self.look_receiving: Look | None = None
@@ -128,13 +130,15 @@ class Transport:
         Raises PeerTimeout, ConnectionLost, or ShuttingDown after `interrupt`.
         """
         while True:
-            self._arm(deadline, self.look_receiving)
+            wait_s = self._time_left(deadline, self.look_receiving)
             try:
                 if self._quickack is not None:
                     self._sock.setsockopt(socket.IPPROTO_TCP, self._quickack, 1)
+                if not self._poll.poll(1000 * wait_s):
+                    self._waited(deadline, self.look_receiving, "sent nothing before the deadline")
+                    continue
                 count = self._sock.recv_into(buffer)
-            except TimeoutError:
-                self._waited(deadline, self.look_receiving, "sent nothing before the deadline")
+            except BlockingIOError:  # what woke us was no data after all
                 continue
             except OSError as error:
                 raise self._lost(error) from error
@@ -144,20 +148,17 @@ class Transport:
 
     def readable(self) -> bool:
         """True when `receive_into` would not wait: something has come, or the end."""
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def readable_before(self, wakeup: int, deadline: float) -> bool:
         """Wait until `receive_into` would not wait (True), or until the descriptor `wakeup` can be read (False).
 
         Raises PeerTimeout, or ShuttingDown after `interrupt`.
         """
-        self._arm(deadline)
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
+        wait_s = self._time_left(deadline)
+        poll = _poll_for(self._sock, select.POLLIN)
         poll.register(wakeup, select.POLLIN)
-        ready = {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, deadline - self._clock()))}
+        ready = {descriptor for descriptor, _ in poll.poll(1000 * wait_s)}
         if not ready:
             raise PeerTimeout(f"{self.address} sent nothing before the deadline")
         return self._sock.fileno() in ready
@@ -173,21 +174,16 @@ class Transport:
             waiting = self._send_at_once(waiting)
             meanwhile()
         while waiting:
-            self._arm(deadline, self.look_sending)
-            try:
-                sent = self._sock.sendmsg(waiting)
-            except TimeoutError:
+            wait_s = self._time_left(deadline, self.look_sending)
+            left = self._send_at_once(waiting)
+            if left is waiting and not _poll_for(self._sock, select.POLLOUT).poll(1000 * wait_s):
                 self.torn = True
                 self._waited(deadline, self.look_sending, "took nothing before the deadline")
                 self.torn = False
-                continue
-            except OSError as error:
-                raise self._lost(error) from error
-            waiting = _unsent(waiting, sent)
+            waiting = left
 
     def _send_at_once(self, buffers: list[memoryview]) -> list[memoryview]:
-        """Write what the kernel takes without waiting, and give the rest."""
-        self._sock.settimeout(0)
+        """Write what the kernel takes without waiting, and give the rest: the same list where it takes nothing."""
         try:
             return _unsent(buffers, self._sock.sendmsg(buffers))
         except BlockingIOError:
@@ -228,8 +224,7 @@ class Transport:
         try:
             self._sock.shutdown(socket.SHUT_WR)
             while (remaining := deadline - self._clock()) > 0:
-                self._sock.settimeout(remaining)
-                if not self._sock.recv_into(scrap):
+                if self._poll.poll(1000 * remaining) and not self._sock.recv_into(scrap):
                     break
         except OSError:
             return
@@ -244,19 +239,26 @@ class Transport:
         """True where something has come that the socket does not show any more: never, without TLS."""
         return False
 
-    def _arm(self, deadline: float, look: Look | None = None) -> None:
+    def _time_left(self, deadline: float, look: Look | None = None) -> float:
+        """Seconds that may be waited now. Raises PeerTimeout, or ShuttingDown after `interrupt`."""
         if self._interrupted:
             raise ShuttingDown(f"connection to {self.address} is being shut down")
         remaining = deadline - self._clock()
         if remaining <= 0:
             raise PeerTimeout(f"{self.address} passed its deadline")
-        self._sock.settimeout(remaining if look is None else min(remaining, LOOK_UP_S))
+        return remaining if look is None else min(remaining, LOOK_UP_S)
 
     def _waited(self, deadline: float, look: Look | None, failed: str) -> None:
-        """The socket's timeout has passed: the end, or time to look up."""
+        """Nothing has happened in time: the end, or time to look up."""
         if look is None or self._clock() >= deadline:
             raise PeerTimeout(f"{self.address} {failed}") from None
         look()
+
+
+def _poll_for(sock: socket.socket, events: int) -> select.poll:
+    poll = select.poll()
+    poll.register(sock, events)
+    return poll
 
 
 def _unsent(buffers: list[memoryview], sent: int) -> list[memoryview]:
