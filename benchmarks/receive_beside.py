@@ -41,9 +41,14 @@ def rows(repeats: int) -> Iterator[Row]:
         node.cli("rules", "add", "all", "--on", "instance", "--when", f"calling_aet = {FEEDER}", "--send", "sink")
         alone, beside = (Studies(base / name, MR_256, NUMBER) for name in ("alone", "beside"))
         busy = _Busy(base, node, sink)
+
+        def renew() -> None:
+            alone.renew()
+            beside.renew()
+
         result = medians(
             repeats,
-            prepare=lambda: (alone.renew(), beside.renew()),
+            prepare=renew,
             alone=rate(alone, node),
             beside=lambda: busy.during(rate(beside, node)),
         )

@@ -24,6 +24,7 @@ from gateway.ingest.verify import check
 from gateway.jobs import backoff
 from gateway.jobs.forward import UNREADABLE_FINDING
 from gateway.jobs.handler import Lease, Result
+from gateway.jobs.turns import Turns
 from gateway.model.commitment import Commitment, CommitmentReport, CommitmentState, FailureReason, Reference
 from gateway.model.errors import PeerFault, Unsupported
 from gateway.model.peer import Peer
@@ -33,6 +34,8 @@ from gateway.scu.commitment import report
 from gateway.store.protocol import ObjectStore
 
 PAUSED_S = 60.0
+# Who has not answered a report for a while is not asked to take another: the threads are there for all requesters.
+TURN_S = 10.0
 _TAKEN = 0x0000
 # PS3.7 10.1.1.1.8: processing failure and resource limitation pass; of the others none is better the next time.
 _PASSING = frozenset({0x0110, 0x0213})
@@ -70,6 +73,7 @@ class CommitHandler:
         self._store = store
         self._report_here = report_here
         self._report_there = report_there
+        self._turns = Turns()
         self._random = randomness
 
     def __call__(self, job: Job, lease: Lease, /) -> Result:
@@ -80,7 +84,10 @@ class CommitHandler:
             commitment = self._read(job)
         if commitment.state is CommitmentState.REPORTED:
             return Result(jobs.Done())
-        return self._report(commitment, job)
+        with self._turns.of(commitment.requester.calling_aet) as mine:
+            if not mine:
+                return Result(jobs.Later(TURN_S, f"another report to {commitment.requester.calling_aet} is on its way"))
+            return self._report(commitment, job)
 
     def _read(self, job: Job) -> Commitment:
         with self._database.read() as conn:

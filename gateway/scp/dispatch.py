@@ -38,9 +38,13 @@ class Dispatcher:
         service(self._context, message)
 
     def _find(self, context_id: int, field: int) -> Service:
-        """In the role that invokes the request: of all requests the SCP makes but one (PS3.7 table 10.1-1)."""
+        """Requests are the SCU's but one, which is the SCP's (PS3.7 table 10.1-1).
+
+        Who makes that one is not asked for the role: some archives report on storage commitment without having
+        negotiated it, and a report that is refused is lost.
+        """
         on = self._context.association.contexts[context_id]
-        if not (on.requestor_scp if field == CommandField.N_EVENT_REPORT_RQ else on.requestor_scu):
+        if not on.requestor_scu and field != CommandField.N_EVENT_REPORT_RQ:
             return refuse_unknown
         for each in self._classes:
             if field in each.operations and each.offer(on.abstract_syntax, self._said.get(on.abstract_syntax)):

@@ -52,7 +52,10 @@ class IdentityCheck:
     def judge(self, identity: UserIdentity | None, *, required: bool = False) -> Verdict:
         """`required`: the peer's entry asks for a user whatever the setting says.
 
-        Where identities are ignored a name is taken unseen, and answered if that is asked for (PS3.15 B.4).
+        Where identities are ignored a name is taken unseen, and answered if that is asked for (PS3.15 B.4). A kind that
+        nobody here can verify (Kerberos, SAML, JSON Web Token, those of later editions) is refused where a user has to
+        be named, by this node's rule or because the requestor asks for the response that says so; who does not ask is
+        taken without one, as PS3.7 D.3.3.7 has it for an acceptor that does not support an identity.
         """
         named = identity is not None and identity.kind in (_USER_NAME, _USER_NAME_AND_PASSCODE)
         if self._mode is IdentityMode.IGNORE and not required:
@@ -60,7 +63,8 @@ class IdentityCheck:
         if identity is None:
             return _WRONG if required or self._mode is IdentityMode.REQUIRE else Verdict()
         if not named:
-            return Verdict(Refusal.IDENTITY_KIND)
+            wanted = required or self._mode is IdentityMode.REQUIRE or identity.response_requested
+            return Verdict(Refusal.IDENTITY_KIND if wanted else None)
         if len(identity.secondary) > MAX_PASSCODE_BYTES:
             return _WRONG
         return self._verify(identity)
