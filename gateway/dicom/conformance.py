@@ -240,8 +240,8 @@ def _closing(_: Product) -> Iterator[str]:
     yield (
         "User identity (PS3.7 D.3.3.7): ignored by default, as the Basic User Identity Association Profile (PS3.15 B.4)"
         " allows. With `dicom.user_identity` accept or require, or a peer's `--require-user`, user names and passcodes"
-        " are verified; a wrong one is rejected (1,2,1), and so are Kerberos, SAML and JWT where a user has to be named or"
-        " a positive response is requested; otherwise the association is accepted without a user."
+        " are verified; a wrong one is rejected (1,2,1), and so are Kerberos, SAML and JWT where a user has to be named"
+        " or a positive response is requested; otherwise the association is accepted without a user."
     )
     yield ""
     yield "## 7 Private and extended SOP classes"

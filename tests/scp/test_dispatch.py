@@ -11,6 +11,7 @@ from gateway.model.errors import ProtocolViolation
 from gateway.model.peer import Service
 from gateway.scp import dispatch
 from gateway.scp.dispatch import Dispatcher
+from gateway.scp.service import Service as Operation
 from gateway.scp.service import ServiceClass, ServiceContext
 from gateway.wire.command import Command, CommandField
 from gateway.wire.dimse import Message
@@ -23,7 +24,10 @@ ACTION, EVENT = CommandField.N_ACTION_RQ, CommandField.N_EVENT_REPORT_RQ
 def answered_by(request: int, *, scu: bool, scp: bool, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of what answers on a context on which the requestor has these roles."""
     called: list[str] = []
-    operations = {ACTION: lambda *_: called.append("action"), EVENT: lambda *_: called.append("event")}
+    operations: dict[int, Operation] = {
+        ACTION: lambda *_: called.append("action"),
+        EVENT: lambda *_: called.append("event"),
+    }
     monkeypatch.setattr(dispatch, "refuse_unknown", lambda *_: called.append("nobody"))
     provided = ServiceClass(Service.COMMIT, operations, lambda *_: Offer(frozenset()))
     association = SimpleNamespace(
