@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any
 
 from gateway.model.errors import ProtocolViolation
@@ -93,8 +94,8 @@ class Command:
 
 
 _ELEMENT = struct.Struct("<HHI")
-_UINT16 = struct.Struct("<H")
-_UINT32 = struct.Struct("<I")
+_US_ELEMENT = struct.Struct("<HHIH")
+_GROUP_LENGTH_ELEMENT = struct.Struct("<HHII")
 
 # (0000,0800): 0101H says that no data set follows, anything else that one does.
 _NO_DATA_SET = 0x0101
@@ -141,16 +142,9 @@ _FIELDS: tuple[tuple[int, str, _Vr], ...] = (
 
 def encode_command(command: Command) -> bytes:
     """The command set with its group length."""
-    parts = []
-    for element, name, vr in _FIELDS:
-        value = getattr(command, name)
-        if element == _DATA_SET_TYPE:
-            value = _DATA_SET if value else _NO_DATA_SET
-        if value is not None:
-            encoded = _ENCODERS[vr](value)
-            parts.append(_ELEMENT.pack(0, element, len(encoded)) + encoded)
-    body = b"".join(parts)
-    return _ELEMENT.pack(0, _GROUP_LENGTH, 4) + _UINT32.pack(len(body)) + body
+    values = zip(_ELEMENTS, _values_of(command), strict=True)
+    body = b"".join([encode(element, value) for (element, encode), value in values if value is not None])
+    return _GROUP_LENGTH_ELEMENT.pack(0, _GROUP_LENGTH, 4, len(body)) + body
 
 
 def decode_command(data: bytes) -> Command:
@@ -196,27 +190,44 @@ def _decode_at(element: int, value: bytes) -> tuple[int, ...]:
     return tuple(group << 16 | number for group, number in struct.iter_unpack("<HH", value))
 
 
-def _encode_uid(value: str) -> bytes:
+def _encode_us(element: int, value: int) -> bytes:
+    return _US_ELEMENT.pack(0, element, 2, value)
+
+
+def _encode_data_set_type(element: int, value: bool) -> bytes:
+    return _US_ELEMENT.pack(0, element, 2, _DATA_SET if value else _NO_DATA_SET)
+
+
+def _encode_uid(element: int, value: str) -> bytes:
     encoded = value.encode("latin-1")
-    return encoded + b"\0" * (len(encoded) % 2)
+    return _with_header(element, encoded + b"\0" * (len(encoded) % 2))
 
 
-def _encode_text(value: str) -> bytes:
+def _encode_text(element: int, value: str) -> bytes:
     encoded = value.encode("ascii", "replace")
-    return encoded + b" " * (len(encoded) % 2)
+    return _with_header(element, encoded + b" " * (len(encoded) % 2))
 
 
-def _encode_at(tags: tuple[int, ...]) -> bytes:
-    return b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in tags)
+def _encode_at(element: int, tags: tuple[int, ...]) -> bytes:
+    return _with_header(element, b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in tags))
 
 
-_ENCODERS: Mapping[_Vr, Callable[[Any], bytes]] = {
-    _Vr.US: _UINT16.pack,
+def _with_header(element: int, value: bytes) -> bytes:
+    return _ELEMENT.pack(0, element, len(value)) + value
+
+
+_ENCODERS: Mapping[_Vr, Callable[[int, Any], bytes]] = {
+    _Vr.US: _encode_us,
     _Vr.UI: _encode_uid,
     _Vr.AE: _encode_text,
     _Vr.LO: _encode_text,
     _Vr.AT: _encode_at,
 }
+# In the order of `_FIELDS`: an element and its encoder, and the fields of a command.
+_ELEMENTS: tuple[tuple[int, Callable[[int, Any], bytes]], ...] = tuple(
+    (element, _encode_data_set_type if element == _DATA_SET_TYPE else _ENCODERS[vr]) for element, _, vr in _FIELDS
+)
+_values_of = attrgetter(*(name for _, name, _ in _FIELDS))
 _DECODERS: Mapping[_Vr, Callable[[int, bytes], Any]] = {
     _Vr.US: _decode_us,
     _Vr.UI: _decode_text,
