@@ -30,7 +30,11 @@ _STATUSES = (
     Status(0xFF00, "Pending", "an answer"),
     Status(0xFF01, "Pending", "an answer; a key was neither matched nor returned"),
     Status(0x0000, "Success", "every match has been sent"),
-    Status(0xFE00, "Cancel", "a C-CANCEL came; looked for between two batches of answers"),
+    Status(
+        0xFE00,
+        "Cancel",
+        "a C-CANCEL came: looked for before each 500 answers, and while none is taken",
+    ),
     Status(0x0122, "SOP class not supported", "not the SOP class of the presentation context"),
     Status(0xA700, "Out of resources", "the index cannot be read"),
     Status(0xA900, "Identifier does not match SOP class", "with Offending Element and Error Comment"),

@@ -12,15 +12,19 @@ _COMMON = (
     Status(0xA900, "Identifier does not match SOP class", "level or unique key missing or wrong; Offending Element"),
     Status(0xB000, "Warning", "some failed or had a warning; Failed SOP Instance UID List"),
     Status(0xC000, "Unable to process", "the identifier cannot be parsed"),
-    Status(0xFE00, "Cancel", "after C-CANCEL: counts with what remains; Failed SOP Instance UID List"),
+    Status(0xFE00, "Cancel", "after C-CANCEL, at once: counts with what remains; Failed SOP Instance UID List"),
     Status(0xFF00, "Pending", "how far it is, each `dicom.pending_seconds` and each 100 sub-operations"),
 )
 _MOVE = (*_COMMON, Status(0xA801, "Move destination unknown", "no peer of this AE title, or one without an address"))
 
 _SENDING = (
     " Objects go byte for byte in the transfer syntax they are kept in where that was negotiated, otherwise re-encoded"
-    " as 3.5 says; what can be sent in neither way counts as failed and stops nothing. A Failed SOP Instance UID List"
-    " holds as many UIDs as fit into 64 KiB. Relational retrieval by extended negotiation."
+    " as 3.5 says; what can be sent in neither way counts as failed and stops nothing, as does what was deleted"
+    " meanwhile. A Failed SOP Instance UID List holds as many UIDs as fit into 64 KiB. Relational retrieval by extended"
+    " negotiation. A C-CANCEL, an A-ABORT or the end of the connection is seen within a second, whatever is waited for:"
+    " an association to a destination is aborted, a re-encoding ended. An object that a C-GET has begun is sent to its"
+    " end before the last response; from a requestor that cancelled and takes none of it for two seconds the"
+    " association is taken."
 )
 _MOVE_TEXT = (
     "C-MOVE to peers of this node, over one association with the presentation contexts that the objects need. One that"

@@ -10,6 +10,29 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorag
 
 HALF_KANA = ["ISO 2022 IR 13", "ISO 2022 IR 87"]
 ROOT = "1.2.826.0.1.3680043.10.99"
+WRITTEN_ROOT = "1.2.826.0.1.3680043.10.98"
+
+# A name in each character set that PS3.3 C.12.1.1.2 has for Patient's Name, by its defined terms.
+WRITTEN: tuple[tuple[str | list[str], str], ...] = (
+    ("ISO_IR 100", "Äneas^Rüdiger"),
+    ("ISO_IR 101", "Wałęsa^Józef"),
+    ("ISO_IR 109", "Ŝercis^Ĝoja"),
+    ("ISO_IR 110", "Āboliņš^Ģirts"),
+    ("ISO_IR 126", "Διονυσιος^Νικος"),
+    ("ISO_IR 127", "قباني^لنزار"),
+    ("ISO_IR 138", "שרון^דבורה"),
+    ("ISO_IR 144", "Люксембург^Роза"),
+    ("ISO_IR 148", "Çavuşoğlu^İsmail"),
+    ("ISO_IR 166", "นามสกุล^ชื่อ"),
+    ("ISO_IR 13", "ｽｽﾞｷ^ﾊﾅｺ"),
+    (["", "ISO 2022 IR 87"], "Suzuki^Hanako=鈴木^花子=すずき^はなこ"),
+    (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+    (["", "ISO 2022 IR 58"], "Zhang^XiaoDong=张^小东"),
+    (["", "ISO 2022 IR 87", "ISO 2022 IR 159"], "Kusanagi^Ryo=丂薙^諒"),
+    ("GB18030", "Liu^Yang=刘^洋"),
+    ("GBK", "Zhao^Lei=赵^磊"),
+    ("ISO_IR 192", "Dvořák^Антонин"),
+)
 
 
 def write(folder: Path, number: int, series: int = 1, image: int = 1, **values: Any) -> Path:
@@ -17,16 +40,17 @@ def write(folder: Path, number: int, series: int = 1, image: int = 1, **values: 
     dataset = Dataset()
     dataset.SpecificCharacterSet = values.pop("SpecificCharacterSet", None)
     dataset.SOPClassUID = SecondaryCaptureImageStorage
-    dataset.StudyInstanceUID = f"{ROOT}.{number}"
-    dataset.SeriesInstanceUID = f"{ROOT}.{number}.{series}"
-    dataset.SOPInstanceUID = UID(f"{ROOT}.{number}.{series}.{image}")
+    root = values.pop("root", ROOT)
+    dataset.StudyInstanceUID = f"{root}.{number}"
+    dataset.SeriesInstanceUID = f"{root}.{number}.{series}"
+    dataset.SOPInstanceUID = UID(f"{root}.{number}.{series}.{image}")
     dataset.Modality, dataset.SeriesNumber, dataset.InstanceNumber = "OT", series, image
     dataset.PatientID, dataset.StudyID = f"P{number}", str(number)
     for keyword, value in values.items():
         setattr(dataset, keyword, value)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    path = folder / f"{number}-{series}-{image}.dcm"
+    path = folder / f"{dataset.SOPInstanceUID}.dcm"
     dataset.save_as(path, enforce_file_format=True)
     return path
 
@@ -39,7 +63,10 @@ def request_attributes(procedure: str, step: str) -> Dataset:
 
 
 def write_all(folder: Path) -> None:
-    """Study 1: two series, MR and SR, three images; 2: accents; 3: Japanese; 4: no date, SQL's wildcards; 5: a code."""
+    """Study 1: two series, MR and SR, three images; 2: accents; 3: Japanese; 4: no date, SQL's wildcards; 5: a code.
+
+    Under a root of their own, a study for each character set.
+    """
     folder.mkdir()
     one: dict[str, Any] = {
         "PatientName": "Roe^Jane^Q",
@@ -76,3 +103,6 @@ def write_all(folder: Path) -> None:
         "StudyDescription": "乗检查",
     }
     write(folder, 5, **gbk, StudyDate="20260113", StudyTime="235959", Modality="MR")
+    for number, (character_set, name) in enumerate(WRITTEN):
+        values = {"PatientID": f"W{number}", "PatientName": name, "SpecificCharacterSet": character_set}
+        write(folder, number, root=WRITTEN_ROOT, **values)

@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from tests.interop.peers import Node, gateway_node, program, storescu
-from tests.interop.query_objects import ROOT, write_all
+from tests.interop.query_objects import ROOT, WRITTEN, write_all
 
 pytestmark = pytest.mark.interop
 
@@ -74,7 +74,7 @@ def found_studies(node: Node, *, extended: bytes = b"", **keys: Any) -> str:
     """The numbers of the studies that match, in order, as one text."""
     keys = {"StudyInstanceUID": ""} | keys
     uids = [answer.StudyInstanceUID for answer in answers(node, "STUDY", extended=extended, **keys)]
-    return "".join(sorted(uid.removeprefix(f"{ROOT}.") for uid in uids))
+    return "".join(sorted(uid.removeprefix(f"{ROOT}.") for uid in uids if uid.startswith(f"{ROOT}.")))
 
 
 def texts(dataset: Dataset, keyword: str) -> list[str]:
@@ -262,6 +262,27 @@ def test_answers_are_in_the_character_set_of_the_object(node: Node, number: int,
     assert str(answer.PatientName) == name
     if number == 5:  # its second byte is 5CH, which is no separator there
         assert answer.StudyDescription == "乗检查"
+
+
+@pytest.mark.parametrize("number", range(len(WRITTEN)), ids=[str(terms) for terms, _ in WRITTEN])
+def test_a_name_is_found_in_every_character_set(node: Node, number: int) -> None:
+    """Typed in that of the object, and in UTF-8: the name as a whole, a pattern, and each component group alone."""
+    terms, name = WRITTEN[number]
+    family = name.split("=")[-1].partition("^")[0]
+    for typed_in in (terms, "ISO_IR 192"):
+        for typed in (name, f"{family[:2]}*", f"*{family[-1]}^*"):
+            keys = {"SpecificCharacterSet": typed_in, "PatientName": typed, "PatientID": "", "StudyInstanceUID": ""}
+            found = {answer.PatientID: answer for answer in answers(node, "STUDY", **keys)}
+            assert f"W{number}" in found, (typed_in, typed)
+            answer = found[f"W{number}"]
+            assert (str(answer.PatientName), answer.SpecificCharacterSet or "") == (name, terms)
+
+
+def test_the_retired_model_of_patients_and_studies(node: Node) -> None:
+    (patient,) = answers(node, "PATIENT", PATIENT_STUDY, PatientID="P1", PatientName="")
+    assert patient.PatientName == "Roe^Jane^Q"
+    (study,) = answers(node, "STUDY", PATIENT_STUDY, PatientID="P1", StudyInstanceUID="")
+    assert study.StudyInstanceUID == f"{ROOT}.1"
 
 
 def test_keys_below_the_level_are_not_supported(node: Node) -> None:
