@@ -168,6 +168,9 @@ class _Mover:
                         self._note(outcome)
                 self._operation.conclude(cancelled=True)  # before the destination is told, which may take its time
                 raise
+            if self._position == len(plan):  # and before its release, which concerns nobody else
+                destination.association.attend(None)
+                self._operation.conclude(cancelled=False)
 
     def _destination_association(self, ids: Sequence[int]) -> RequestedAssociation:
         try:

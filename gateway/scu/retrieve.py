@@ -15,7 +15,7 @@ from gateway.dicom.encoding import Encoding, encoding_of
 from gateway.dicom.information_models import SERIES_UID, STUDY_UID
 from gateway.dicom.transfer_syntaxes import transfer_syntax
 from gateway.dicom.uids import is_usable
-from gateway.model.attention import Look
+from gateway.model.attention import Look, nobody_asks
 from gateway.model.errors import (
     AssociationAborted,
     Cancelled,
@@ -175,7 +175,7 @@ def _get_of(
         roles=tuple(RoleSelection(uid, scu=False, scp=True) for uid in dict(contexts)),
     )
     with request_association(destination, proposal, look) as peer:
-        yield from _ask(peer, STUDY_ROOT_GET, CommandField.C_GET_RQ, wanted, store=store)
+        yield from _ask(peer, STUDY_ROOT_GET, CommandField.C_GET_RQ, wanted, store=store, look=look or nobody_asks)
 
 
 def move(destination: Destination, wanted: Wanted, to_ae_title: str, look: Look | None = None) -> Generator[Retrieved]:
@@ -192,6 +192,7 @@ def _ask(
     *,
     to: str | None = None,
     store: Store | None = None,
+    look: Look = nobody_asks,
 ) -> Generator[Retrieved]:
     context = peer.context_for(model)
     if context is None:
@@ -208,7 +209,7 @@ def _ask(
     told = None
     try:
         while told is None or not told.ended:
-            told = _next(peer.association, request, context, store)
+            told = _next(peer.association, request, context, store, look)
             yield told
     except (GeneratorExit, KeyboardInterrupt, Cancelled):
         if told is None or not told.ended:
@@ -216,12 +217,15 @@ def _ask(
         raise
 
 
-def _next(association: Association, request: Command, context: Context, store: Store | None) -> Retrieved:
-    """The next response; objects that come before it are stored."""
+def _next(
+    association: Association, request: Command, context: Context, store: Store | None, look: Look = nobody_asks
+) -> Retrieved:
+    """The next response; objects that come before it are stored, with a look after each."""
     while (message := association.receive()) is not None:
         command = message.command
         if store is not None and command.field == CommandField.C_STORE_RQ:
             store(association, message)
+            look()
             continue
         answered = (command.field, command.message_id_being_responded_to)
         if answered != (request.field | RESPONSE_BIT, request.message_id) or command.status is None:
