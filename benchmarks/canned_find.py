@@ -13,11 +13,11 @@ from gateway.dicom.answers import AnswerEncoder
 from gateway.dicom.encoding import EXPLICIT
 from gateway.dicom.information_models import STUDY_ROOT_FIND
 from gateway.dicom.transfer_syntaxes import EXPLICIT_LITTLE
+from gateway.model import peer
 from gateway.model.instance import Origin, Source
-from gateway.model.peer import Service
 from gateway.scp.dicom import DicomScp
 from gateway.scp.door import Intake
-from gateway.scp.service import ServiceClass, ServiceContext
+from gateway.scp.service import Service, ServiceClass, ServiceContext
 from gateway.scp.settings import AccessMode, ScpSettings
 from gateway.wire.command import Command, CommandField
 from gateway.wire.dimse import Message
@@ -38,8 +38,8 @@ def main() -> None:
         context.association.send(message.context_id, _response(message.command, 0))
 
     offer = Offer(frozenset({EXPLICIT_LITTLE}))
-    operations = {CommandField.C_FIND_RQ: answer}
-    find = ServiceClass(Service.FIND, operations, lambda uid, _said: offer if uid == STUDY_ROOT_FIND else None)
+    operations: dict[int, Service] = {CommandField.C_FIND_RQ: answer}
+    find = ServiceClass(peer.Service.FIND, operations, lambda uid, _said: offer if uid == STUDY_ROOT_FIND else None)
     settings = ScpSettings(ae_title="GATEWAY", port=port, access=AccessMode.ANY)
     scp = DicomScp(settings, _NoDoor(), lambda: (), (find,))
     scp.start()

@@ -12,8 +12,8 @@ HALF_KANA = ["ISO 2022 IR 13", "ISO 2022 IR 87"]
 ROOT = "1.2.826.0.1.3680043.10.99"
 WRITTEN_ROOT = "1.2.826.0.1.3680043.10.98"
 
-# A name in each character set that PS3.3 C.12.1.1.2 has for Patient's Name, by its defined terms; but for ISO 2022 IR 58,
-# which pydicom writes without its escape sequences.
+# A name in each character set of PS3.3 C.12.1.1.2, by its defined terms; but for ISO 2022 IR 58, which pydicom writes
+# without its escape sequences.
 WRITTEN: tuple[tuple[str | list[str], str], ...] = (
     ("ISO_IR 100", "Äneas^Rüdiger"),
     ("ISO_IR 101", "Wałęsa^Józef"),
@@ -104,5 +104,5 @@ def write_all(folder: Path) -> None:
     }
     write(folder, 5, **gbk, StudyDate="20260113", StudyTime="235959", Modality="MR")
     for number, (character_set, name) in enumerate(WRITTEN):
-        values = {"PatientID": f"W{number}", "PatientName": name, "SpecificCharacterSet": character_set}
+        values: dict[str, Any] = {"PatientID": f"W{number}", "PatientName": name, "SpecificCharacterSet": character_set}
         write(folder, number, root=WRITTEN_ROOT, **values)

@@ -271,8 +271,9 @@ def test_a_name_is_found_in_every_character_set(node: Node, number: int) -> None
     family = name.split("=")[-1].partition("^")[0]
     for typed_in in (terms, "ISO_IR 192"):
         for typed in (name, f"{family[:1]}*", f"*{family[-1]}^*"):
-            keys = {"SpecificCharacterSet": typed_in, "PatientName": typed, "PatientID": "", "StudyInstanceUID": ""}
-            found = {answer.PatientID: answer for answer in answers(node, "STUDY", **keys)}
+            keys: dict[str, Any] = {"SpecificCharacterSet": typed_in, "PatientName": typed}
+            returned = answers(node, "STUDY", **keys, PatientID="", StudyInstanceUID="")
+            found = {answer.PatientID: answer for answer in returned}
             assert f"W{number}" in found, (typed_in, typed)
             answer = found[f"W{number}"]
             assert (str(answer.PatientName), answer.SpecificCharacterSet or "") == (name, terms)
