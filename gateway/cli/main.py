@@ -35,6 +35,7 @@ from gateway.cli import (
     studies,
     users,
 )
+from gateway.cli.help_text import unwrap
 from gateway.cli.invocation import HOME_VARIABLE, Invocation, default_home
 from gateway.model.errors import GatewayError, UsageError
 
@@ -62,6 +63,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(commitments.app, name="commitments")
 app.add_typer(database.app, name="db")
+unwrap(app)
 
 
 def _version(wanted: bool) -> None:

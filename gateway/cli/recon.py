@@ -79,7 +79,8 @@ def run(
     With --out the images are written to a folder; without it those of a stored scan are stored, indexed and routed
     like received ones. A file is imported first: gateway import scan.h5.
 
-    Examples: gateway recon run scan.h5 --out images - gateway recon run 12 --method cs --set iters=60
+    Examples: gateway recon run scan.h5 --out images
+    - gateway recon run 12 --method cs --set iters=60
     """
     parameters = assignments(set_ or [], "--set")
     if what.isdecimal() and out is None:
