@@ -78,17 +78,8 @@ def sender(tmp_path_factory: pytest.TempPathFactory) -> Sender:
     return Sender(read_file(path) for path in sorted(folder.iterdir()))
 
 
-def indexed(node: Node) -> list[str]:
-    """Every SOP Instance UID in the index, each as often as it is there."""
-    found: list[str] = []
-    for study in node.json("studies", "list"):
-        shown = node.json("studies", "show", study["study_instance_uid"])
-        found += [item["sop_instance_uid"] for series in shown["series"] for item in series["instances"]]
-    return found
-
-
 def nothing_is_missing(node: Node, sender: Sender) -> None:
-    found = indexed(node)
+    found = node.indexed()
     assert set(sender.acknowledged) <= set(found)
     assert len(found) == len(set(found))
 
@@ -200,7 +191,7 @@ def fill_up_and_free(node: Node, sender: Sender, ballast: Path) -> None:
         os.truncate(ballast, max(0, ballast.stat().st_size - 8192))
     ballast.unlink()
     assert sender.send(node, items) == [SUCCESS] * 2
-    assert sorted(indexed(node)) == sorted(item.sop_instance_uid for item in items)
+    assert sorted(node.indexed()) == sorted(item.sop_instance_uid for item in items)
     assert "in no index" not in node.cli("db", "verify").stdout
 
 

@@ -58,15 +58,6 @@ def send_until_cut(node: Node, items: list[FileObject], acknowledged: list[FileO
         return
 
 
-def indexed(node: Node) -> list[str]:
-    """Every SOP Instance UID in the index, each as often as it is there."""
-    found: list[str] = []
-    for study in node.json("studies", "list"):
-        shown = node.json("studies", "show", study["study_instance_uid"])
-        found += [item["sop_instance_uid"] for series in shown["series"] for item in series["instances"]]
-    return found
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_receiving(node: Node, objects: list[FileObject], seed: int) -> None:
     acknowledged: list[FileObject] = []
@@ -76,7 +67,7 @@ def test_receiving(node: Node, objects: list[FileObject], seed: int) -> None:
     node.kill()
     sender.join()
     node.start()
-    found = indexed(node)
+    found = node.indexed()
     assert {item.sop_instance_uid for item in acknowledged} <= set(found)
     assert len(found) == len(set(found))
     verified = node.cli("db", "verify")
@@ -101,7 +92,7 @@ def test_forwarding_and_routing_while_instances_still_arrive(node: Node, objects
         assert eventually(lambda: wanted <= set(target.received), 60), node.cli("status", check=False).stdout
         for item in acknowledged:
             assert {data for _, data in target.received[item.sop_instance_uid]} == {item.data_set}
-        found = indexed(node)
+        found = node.indexed()
         assert len(found) == len(set(found))
         ledger = [item["sop_instance_uid"] for item in node.json("deliveries", "list")]
         assert len(ledger) == len(set(ledger))

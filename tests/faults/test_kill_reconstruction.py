@@ -52,24 +52,20 @@ def node(tmp_path: Path, pacs: Sink) -> Iterator[Node]:
 
 
 def the_scan(node: Node) -> dict[str, Any]:
-    (entry,) = node.json("scans", "list")
+    (entry,) = node.call("scans.list")
     found: dict[str, Any] = entry
     return found
 
 
 def indexed(node: Node) -> Counter[str]:
     """Every SOP Instance UID in the index, with how often it is there; all of them are of one study."""
-    studies = node.json("studies", "list")
-    assert len(studies) <= 1
-    shown = [node.json("studies", "show", study["study_instance_uid"]) for study in studies]
-    return Counter(
-        item["sop_instance_uid"] for study in shown for series in study["series"] for item in series["instances"]
-    )
+    assert len(node.call("studies.list", keys={})) <= 1
+    return Counter(node.indexed())
 
 
 def sent(node: Node) -> Counter[str]:
     """What the ledger calls sent, with how often it stands there."""
-    return Counter(line["sop_instance_uid"] for line in node.json("deliveries", "list") if line["state"] == "sent")
+    return Counter(line["sop_instance_uid"] for line in node.call("deliveries.list") if line["state"] == "sent")
 
 
 def assert_whole(node: Node, pacs: Sink, found: Counter[str]) -> None:
@@ -127,7 +123,7 @@ def test_a_stream_whose_end_was_sent_ends_as_images_or_as_an_incomplete_scan(nod
 def settled(node: Node) -> bool:
     """True when the scan is sealed and no run of it goes on or waits."""
     entry = the_scan(node)
-    jobs = [job for job in node.json("jobs", "list") if job["kind"] != "sweep"]
+    jobs = [job for job in node.call("jobs.list") if job["kind"] != "sweep"]
     waiting = [job for job in jobs if job["state"] in ("ready", "leased")]
     return entry["state"] != "receiving" and not waiting and all(run["state"] != "running" for run in entry["runs"])
 

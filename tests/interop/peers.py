@@ -239,6 +239,14 @@ class Node:
         """Ask the running node without a process for it, as often as a test likes to look."""
         return client.call(self.home, operation, arguments)
 
+    def indexed(self) -> list[str]:
+        """Every SOP Instance UID in the index of the running node, each as often as it is there."""
+        studies = self.call("studies.list", keys={})
+        shown = [self.call("studies.show", uid=study["study_instance_uid"]) for study in studies]
+        return [
+            item["sop_instance_uid"] for study in shown for series in study["series"] for item in series["instances"]
+        ]
+
     def json(self, *arguments: str) -> Any:
         """What a listing prints under `--json`."""
         return json.loads(self.cli(*arguments, "--json").stdout)

@@ -23,6 +23,8 @@ from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import _STORAGE_CLASSES as STORAGE_CLASSES
 from pynetdicom.sop_class import register_uid
 
+from tests.interop.pynetdicom_peer import listening
+
 # Label Map Segmentation, Color Palette, and the retired Ultrasound Image Storage: real files are of these classes.
 NOT_IN_THE_TABLE = ("1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.1.1.6")
 for number, uid in enumerate(NOT_IN_THE_TABLE):
@@ -218,12 +220,8 @@ def sink(transfer_syntaxes: Sequence[str], *, port: int = 0, ae_title: str = "SI
         entity.add_supported_context(uid, list(transfer_syntaxes))
     entity.add_supported_context("1.2.840.10008.1.1")
     target = Sink(port)
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, target.keep)])
-    assert server is not None
-    assert server.socket is not None
-    target.port = server.socket.getsockname()[1]
     try:
-        yield target
+        with listening(entity, (evt.EVT_C_STORE, target.keep), port=port) as target.port:
+            yield target
     finally:
-        server.shutdown()
         _config.UNRESTRICTED_STORAGE_SERVICE = unrestricted

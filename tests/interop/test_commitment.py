@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,6 +18,7 @@ from pynetdicom import AE, build_role, evt
 
 from benchmarks.objects import TINY_16, write_study
 from tests.interop.peers import Node, eventually, free_port, gateway_node, orthanc
+from tests.interop.pynetdicom_peer import listening
 from tests.interop.raw_scu import FileObject, RawScu, read_file
 
 pytestmark = pytest.mark.interop
@@ -114,21 +115,11 @@ def ask(made: Any, request: Dataset, action: int = 1, instance: str = INSTANCE) 
 
 
 @contextmanager
-def listening(entity: AE, port: int, handlers: list[Any]) -> Iterator[None]:
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
-    assert server is not None
-    try:
-        yield
-    finally:
-        server.shutdown()
-
-
-@contextmanager
 def waiting_for_reports(heard: Heard, port: int, title: str) -> Iterator[None]:
     """With the role that belongs to that."""
     entity = AE(ae_title=title)
     entity.add_supported_context(PUSH_MODEL, scu_role=False, scp_role=True)
-    with listening(entity, port, [(evt.EVT_N_EVENT_REPORT, heard.handle)]):
+    with listening(entity, (evt.EVT_N_EVENT_REPORT, heard.handle), port=port):
         yield
 
 
@@ -265,6 +256,22 @@ def commitments_of(node: Node, study: Study) -> set[str]:
     return {line["commitment"] for line in node.call("deliveries.list") if line["sop_instance_uid"] in wanted}
 
 
+def tail(node: Node) -> str:
+    return node.log.read_text()[-3000:]
+
+
+def eventually_asked(node: Node, condition: Callable[[], bool]) -> bool:
+    """As `eventually`, by an administrator who does not wait until a destination has had nothing new for a while."""
+
+    def asked() -> bool:
+        for job in node.call("jobs.list", kind="ask-commit"):
+            if job["state"] == "ready":
+                node.call("jobs.retry", job_id=job["id"])
+        return condition()
+
+    return eventually(asked, 40)
+
+
 def test_orthanc_asks_and_is_asked(tmp_path: Path, node: Node, study: Study) -> None:
     with orthanc(tmp_path / "orthanc", peers={node.ae_title: (node.ae_title, node.dicom_port)}) as peer:
         node.cli("peers", "add", "orthanc", peer.address, "--commitment")
@@ -276,11 +283,13 @@ def test_orthanc_asks_and_is_asked(tmp_path: Path, node: Node, study: Study) -> 
         def answer() -> Any:
             return rest(peer.http_port, asked["Path"])
 
-        assert eventually(lambda: answer()["Status"] != "Pending"), node.log.read_text()[-3000:]
+        assert eventually(lambda: answer()["Status"] != "Pending"), tail(node)
         assert answer()["Status"] == "Failure"
         assert [one["SOPInstanceUID"] for one in answer()["Success"]] == [item[1] for item in wanted]
         assert [one["SOPInstanceUID"] for one in answer()["Failures"]] == ["1.2.3.4.5"]
-        assert eventually(lambda: commitments_of(node, study) == {"committed"}, 40), node.log.read_text()[-3000:]
+        assert eventually_asked(node, lambda: commitments_of(node, study) == {"committed"}), node.log.read_text()[
+            -3000:
+        ]
 
 
 @dataclass
@@ -324,10 +333,12 @@ def test_what_a_destination_does_not_vouch_for_is_sent_again(node: Node, study: 
     archive, port, entity = Archive(node, title), free_port(), AE(ae_title=title)
     entity.add_supported_context(study.items[0].sop_class_uid, study.items[0].transfer_syntax_uid)
     entity.add_supported_context(PUSH_MODEL)
-    with listening(entity, port, [(evt.EVT_C_STORE, archive.store), (evt.EVT_N_ACTION, archive.action)]):
+    with listening(entity, (evt.EVT_C_STORE, archive.store), (evt.EVT_N_ACTION, archive.action), port=port):
         node.cli("peers", "add", title, f"{title}@127.0.0.1:{port}", "--commitment")
         node.cli("send", study.uid, "--to", title)
-        assert eventually(lambda: "not committed" in status_of(node), 40), node.log.read_text()[-3000:]
+        assert eventually_asked(node, lambda: "not committed" in status_of(node)), tail(node)
         node.cli("jobs", "retry", "--to", title)
-        assert eventually(lambda: commitments_of(node, study) == {"committed"}, 60), node.log.read_text()[-3000:]
+        assert eventually_asked(node, lambda: commitments_of(node, study) == {"committed"}), node.log.read_text()[
+            -3000:
+        ]
     assert len(archive.received) == len(study.items) + 1

@@ -28,6 +28,7 @@ from tests.interop.peers import (
     storescp,
     storescu,
 )
+from tests.interop.pynetdicom_peer import listening
 from tests.interop.raw_scu import FileObject, read_file, sink
 from tests.interop.test_bytes import real_files, send
 
@@ -193,15 +194,8 @@ def pynetdicom_archive(objects: Sequence[Dataset], node: Node) -> Iterator[int]:
     entity.add_supported_context(storage, scu_role=False, scp_role=True)
     entity.add_supported_context(MOVE)
     entity.add_supported_context(GET)
-    server = entity.start_server(
-        ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_GET, sent), (evt.EVT_C_MOVE, moved)]
-    )
-    assert server is not None
-    assert server.socket is not None
-    try:
-        yield server.socket.getsockname()[1]
-    finally:
-        server.shutdown()
+    with listening(entity, (evt.EVT_C_GET, sent), (evt.EVT_C_MOVE, moved)) as port:
+        yield port
 
 
 def test_this_node_asks_dcmqrscp(node: Node, tmp_path: Path, study: tuple[str, Path]) -> None:

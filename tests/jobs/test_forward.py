@@ -25,6 +25,7 @@ from gateway.scu.calling import Calling
 from gateway.store.filesystem import FilesystemStore
 from tests.ingest.building import EXPLICIT, MR
 from tests.interop.peers import eventually
+from tests.interop.pynetdicom_peer import listening
 from tests.jobs.rig import Rig
 
 SENT, WAITING, FAILED = DeliveryState.SENT, DeliveryState.WAITING, DeliveryState.FAILED
@@ -253,9 +254,11 @@ def test_what_a_sender_does_not_expect_makes_the_destination_back_off(rig: Rig) 
 
 @pytest.fixture
 def pacs() -> Iterator[Pacs]:
-    made = Pacs()
-    yield made
-    made.close()
+    made, entity = Pacs(), AE("PACS")
+    entity.add_supported_context(MR, EXPLICIT)
+    entity.require_calling_aet = ["GATEWAY"]
+    with listening(entity, (evt.EVT_C_STORE, made.store), (evt.EVT_ACCEPTED, made.accepted)) as made.port:
+        yield made
 
 
 class Pacs:
@@ -264,23 +267,13 @@ class Pacs:
     def __init__(self) -> None:
         self.received: dict[str, Dataset] = {}
         self.associations = 0
-        entity = AE("PACS")
-        entity.add_supported_context(MR, EXPLICIT)
-        entity.require_calling_aet = ["GATEWAY"]
-        handlers: list[Any] = [(evt.EVT_C_STORE, self._store), (evt.EVT_ACCEPTED, self._accepted)]
-        server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-        assert server is not None
-        self._server = server
-        self.port: int = server.server_address[1]
+        self.port = 0
 
-    def close(self) -> None:
-        self._server.shutdown()
-
-    def _store(self, event: Event) -> int:
+    def store(self, event: Event) -> int:
         self.received[event.dataset.SOPInstanceUID] = event.dataset
         return 0x0000
 
-    def _accepted(self, _: Event) -> None:
+    def accepted(self, _: Event) -> None:
         self.associations += 1
 
 

@@ -30,6 +30,7 @@ from gateway.model.work import JobKind, RawScan, ScanState
 from gateway.store.filesystem import FilesystemStore
 from gateway.wire.mrd.acquisition import encode_acquisition
 from tests import small_scan
+from tests.jobs.received_scan import received
 
 OTHER_PATIENT = "SMALL02"
 
@@ -44,15 +45,6 @@ def fresh(tmp_path: Path) -> Iterator[Database]:
     opened = Database.open(f"sqlite:///{tmp_path / 'fresh.db'}", create=True)
     yield opened
     opened.close()
-
-
-def received(intake: ScanIntake, data: bytes) -> RawScan:
-    incoming = intake.begin("192.0.2.7")
-    incoming.append(data)
-    incoming.describe(incoming.summary.config, {})
-    sealed = incoming.seal()
-    assert sealed is not None
-    return sealed
 
 
 def imported(intake: ScanIntake, path: Path) -> RawScan:

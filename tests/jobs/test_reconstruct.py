@@ -32,6 +32,7 @@ from gateway.store.filesystem import FilesystemStore
 from gateway.wire.mrd.messages import Close, ConfigFile, Header, Message
 from gateway.wire.mrd.stream import encode
 from tests import small_scan
+from tests.jobs.received_scan import received
 
 Make = Callable[..., Reconstructor]
 
@@ -52,15 +53,6 @@ def intake(database: Database, store: FilesystemStore, sandbox: Sandbox, tmp_pat
 @pytest.fixture
 def scan(intake: ScanIntake) -> RawScan:
     return received(intake, small_scan.stream())
-
-
-def received(intake: ScanIntake, data: bytes) -> RawScan:
-    incoming = intake.begin("192.0.2.7")
-    incoming.append(data)
-    incoming.describe(incoming.summary.config, {})
-    sealed = incoming.seal()
-    assert sealed is not None
-    return sealed
 
 
 def derived(database: Database, scan: RawScan) -> list[Instance]:

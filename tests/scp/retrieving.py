@@ -19,6 +19,7 @@ from gateway.model.errors import DatabaseFault
 from gateway.model.query import Selection
 from gateway.store.protocol import ObjectMissing, ObjectStore
 from tests.dicom.pixels.conftest import Shape, image
+from tests.interop.pynetdicom_peer import listening
 
 SC = "1.2.840.10008.5.1.4.1.1.7"
 EXPLICIT, IMPLICIT, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.5"
@@ -149,13 +150,8 @@ def destination(on_store: Any, syntaxes: Sequence[str] = (EXPLICIT, IMPLICIT), *
     ae.add_supported_context(SC, list(syntaxes))
     for name, value in limits.items():
         setattr(ae, name, value)
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, on_store)])
-    assert server is not None
-    assert server.socket is not None
-    try:
-        yield server.socket.getsockname()[1]
-    finally:
-        server.shutdown()
+    with listening(ae, (evt.EVT_C_STORE, on_store)) as port:
+        yield port
 
 
 @dataclass

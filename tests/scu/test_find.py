@@ -14,6 +14,7 @@ from gateway.model.errors import OperationRefused, Unsupported
 from gateway.model.query import Key, Level
 from gateway.scu.association import Destination
 from gateway.scu.find import Query, find
+from tests.interop.pynetdicom_peer import listening
 
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 MOST = 2_000
@@ -50,12 +51,8 @@ def pacs() -> Iterator[tuple[Pacs, Destination]]:
     pacs = Pacs()
     ae = AE("PACS")
     ae.add_supported_context(STUDY_ROOT)
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_FIND, pacs.answer)])
-    assert server is not None
-    assert server.socket is not None
-    port: int = server.socket.getsockname()[1]
-    yield pacs, Destination("127.0.0.1", port, "PACS", "GATEWAY")
-    server.shutdown()
+    with listening(ae, (evt.EVT_C_FIND, pacs.answer)) as port:
+        yield pacs, Destination("127.0.0.1", port, "PACS", "GATEWAY")
 
 
 def query(**values: str) -> Query:

@@ -30,6 +30,7 @@ from gateway.scu.association import Destination
 from gateway.scu.contexts import group_by_contexts, propose
 from gateway.scu.outgoing import CHUNK, Outgoing
 from gateway.scu.store import StoreSession, store_all
+from tests.interop.pynetdicom_peer import listening
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 IMPLICIT, EXPLICIT, MPEG = str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian), str(MPEG2MPML)
@@ -127,12 +128,9 @@ def pynetdicom_peer(handler: Callable[[Any], Any], **limits: Any) -> Iterator[De
     ae.add_supported_context(CT, ImplicitVRLittleEndian)
     for name, value in limits.items():
         setattr(ae, name, value)
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, handler)])
-    assert server is not None
-    assert server.socket is not None
     deadlines = Deadlines(association_s=10, idle_s=20, progress_s=10, farewell_s=2)
-    yield Destination("127.0.0.1", server.socket.getsockname()[1], "STORE", "GATEWAY", deadlines=deadlines)
-    server.shutdown()
+    with listening(ae, (evt.EVT_C_STORE, handler)) as port:
+        yield Destination("127.0.0.1", port, "STORE", "GATEWAY", deadlines=deadlines)
 
 
 def test_what_concerns_one_object_ends_up_in_its_outcome_and_the_others_go(reencoder: Reencoder) -> None:
