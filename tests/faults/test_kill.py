@@ -33,7 +33,8 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    settings = {"GATEWAY_ROUTING__SERIES_QUIET_SECONDS": "0.2"}
+    # A job that is killed twice waits for the end of its lease.
+    settings = {"GATEWAY_ROUTING__SERIES_QUIET_SECONDS": "0.2", "GATEWAY_NODE__LEASE_SECONDS": "5"}
     with gateway_node(tmp_path / "node", **settings) as running:
         yield running
 

@@ -170,7 +170,10 @@ def orthanc(
     path.write_text(json.dumps(configuration))
     with running([program("Orthanc"), str(path)], port, folder / "orthanc.log", TCP_NODELAY="1") as process:
         wait_for_port(http_port, process)
-        yield OrthancPeer("ORTHANC", port, folder, http_port)
+        try:
+            yield OrthancPeer("ORTHANC", port, folder, http_port)
+        finally:
+            process.kill()  # told to end, it takes seconds for it
 
 
 @dataclass
