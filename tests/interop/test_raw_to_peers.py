@@ -109,7 +109,7 @@ def test_streamed_imported_and_with_any_number_of_threads_a_scan_gives_the_same_
         assert eventually(lambda: [run["images"] for run in runs_ended(node)] == [5, 5], 60)
         (study,) = node.json("studies", "list")
         assert (study["series"], study["instances"]) == (1, 5)
-        assert len(node.json("deliveries", "list")) == 5
+        assert len(node.call("deliveries.list", to="pacs")) == 5
         received = {uid: data for uid, ((_, data),) in pacs.received.items()}
     for threads in (1, 3):
         assert reconstructed(oblique, tmp_path / str(threads), threads) == received
