@@ -11,9 +11,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +21,7 @@ from benchmarks.bart import bart, read_cfl, write_cfl
 from benchmarks.recon_cold import cold
 from benchmarks.recon_exact import exactness_rows
 from benchmarks.recon_problem import CALIBRATION, Problem, brain5t, simulated
+from benchmarks.recon_timed import Timed, timed
 from benchmarks.recon_volume import volume_rows
 from benchmarks.rows import Row, medians
 from gateway.recon.compressed.reconstruction import SparseSettings, reconstruct_sparse
@@ -42,17 +41,6 @@ _CG_STEPS, _SPARSE_STEPS = 30, 50
 # About the best of each side for these scans; exactness is compared at the very best, in the error rows.
 _BART_WEIGHT, _SIGPY_WEIGHT, _OUR_WEIGHT = 0.005, 0.003, 0.004
 _UNIT = "runs/min"
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """Seconds of the median run, and the image's error."""
-
-    seconds: float
-    error: float
-
-    def __str__(self) -> str:
-        return f"{1000 * self.seconds:.0f} ms at {self.error:.4f}"
 
 
 def rows(repeats: int) -> Iterator[Row]:
@@ -118,9 +106,9 @@ class _Speed:
             image: Complex = operator.pixels(solution.x)[0, 0]
             return image
 
-        for name, (timed, residual) in peers.items():
+        for name, (theirs, residual) in peers.items():
             own = self._timed(lambda residual=residual: ours(residual), self._error)  # type: ignore[misc]
-            yield from self._rows(f"CG-SENSE to a residual of {residual:.0e}", own, {name: timed})
+            yield from self._rows(f"CG-SENSE to a residual of {residual:.0e}", own, {name: theirs})
 
     def _sparse(self) -> Iterator[Row]:
         kspace, averages = self._problem.kspace[None], self._problem.lines[None].astype(np.uint32)
@@ -159,12 +147,7 @@ class _Speed:
             yield Row(f"{what}, {self._problem.name}", _UNIT, 60 / ours.seconds, name, 60 / peer.seconds, note)
 
     def _timed(self, run: Callable[[], Complex], error: Callable[[Complex], float]) -> Timed:
-        result, seconds = run(), []
-        for _ in range(self._repeats):
-            begin = time.perf_counter()
-            result = run()
-            seconds.append(time.perf_counter() - begin)
-        return Timed(statistics.median(seconds), error(result))
+        return timed(run, error, self._repeats)
 
     def _bart(self, options: tuple[str, ...], files: tuple[str, ...], tiny: tuple[str, ...] = ()) -> float:
         """Seconds of a command, less those of the same command on 16² pixels."""
@@ -247,15 +230,10 @@ def _grappa_rows(repeats: int) -> Iterator[Row]:
         filled = cgrappa(kspace, block, kernel_size=(5, 5), coil_axis=-1)
         return centred_ifft(filled.transpose(2, 0, 1), (1, 2), workers=THREADS).astype(np.complex64, copy=False)
 
-    def timed(run: Callable[[], Complex]) -> Timed:
-        images, seconds = run(), []
-        for _ in range(repeats):
-            begin = time.perf_counter()
-            images = run()
-            seconds.append(time.perf_counter() - begin)
-        return Timed(statistics.median(seconds), problem.error(np.sqrt((np.abs(images) ** 2).sum(axis=0))))
+    def error(images: Complex) -> float:
+        return problem.error(np.sqrt((np.abs(images) ** 2).sum(axis=0)))
 
-    mine, peer = timed(ours), timed(theirs)
+    mine, peer = timed(ours, error, repeats), timed(theirs, error, repeats)
     yield Row(
         f"GRAPPA R=2, {problem.name}", _UNIT, 60 / mine.seconds, "pygrappa", 60 / peer.seconds, f"({mine}; {peer})"
     )

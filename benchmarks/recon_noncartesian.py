@@ -12,16 +12,15 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.bart import bart, read_cfl, write_cfl
+from benchmarks.recon_timed import Timed, timed
 from benchmarks.rows import Row
 from gateway.recon.coils import root_sum_of_squares
 from gateway.recon.noncartesian.centre import gridded_centre
@@ -47,17 +46,6 @@ _COILS, _STEPS, _CALIBRATION = 8, 20, 24
 _SPOKES_A_PIXEL = 201 / 320
 _NOISE = 0.02
 _UNIT = "runs/min"
-
-
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """Seconds of the median run, and the image's error."""
-
-    seconds: float
-    error: float
-
-    def __str__(self) -> str:
-        return f"{1000 * self.seconds:.0f} ms at {self.error:.4f}"
 
 
 def rows(repeats: int) -> Iterator[Row]:
@@ -125,9 +113,9 @@ class _Radial:
         if self._size == _WITH_SIGPY:
             theirs = self._timed(self._sigpy_sense, self._error)
             peers["SigPy"] = (theirs, self._residual(self._sigpy_sense()))
-        for name, (timed, residual) in peers.items():
+        for name, (its, residual) in peers.items():
             same = self._timed(lambda: self._sense(_STEPS, 0.0), self._error)
-            yield self._row(f"CG-SENSE, {_STEPS} iterations", same, name, timed)
+            yield self._row(f"CG-SENSE, {_STEPS} iterations", same, name, its)
             equal = self._timed(lambda residual=residual: self._sense(200, residual), self._error)  # type: ignore[misc]
             yield self._row(f"CG-SENSE to a residual of {residual:.0e}", equal, name, timed)
 
@@ -189,12 +177,7 @@ class _Radial:
         return Row(f"{what}, {self.name}", _UNIT, 60 / ours.seconds, name, 60 / peer.seconds, f"({ours}; {peer})")
 
     def _timed(self, run: Callable[[], Complex], error: Callable[[Complex], float]) -> Timed:
-        result, seconds = run(), []
-        for _ in range(self._repeats):
-            begin = time.perf_counter()
-            result = run()
-            seconds.append(time.perf_counter() - begin)
-        return Timed(statistics.median(seconds), error(result))
+        return timed(run, error, self._repeats)
 
     def _bart(self, whole: tuple[str, ...], tiny: tuple[str, ...]) -> float:
         """Seconds of a command, less those of the same command on 16² pixels."""
