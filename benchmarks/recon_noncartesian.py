@@ -117,7 +117,7 @@ class _Radial:
             same = self._timed(lambda: self._sense(_STEPS, 0.0), self._error)
             yield self._row(f"CG-SENSE, {_STEPS} iterations", same, name, its)
             equal = self._timed(lambda residual=residual: self._sense(200, residual), self._error)  # type: ignore[misc]
-            yield self._row(f"CG-SENSE to a residual of {residual:.0e}", equal, name, timed)
+            yield self._row(f"CG-SENSE to a residual of {residual:.0e}", equal, name, its)
 
     def _accuracy(self) -> Row:
         """Of one channel's unweighted adjoint."""
