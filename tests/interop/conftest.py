@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.interop.peers import Node, gateway_node
+from tests.interop.peers import Node, eventually, gateway_node
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,16 @@ def lasting_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 def node(lasting_node: Node) -> Iterator[Node]:
     """The same without objects, scans, peers and rules; its ledger and its log go on."""
     yield lasting_node
+    assert eventually(lambda: not at_work(lasting_node), 30)
     for name in ("rules", "peers"):
         for each in lasting_node.call(f"{name}.list"):
             lasting_node.call(f"{name}.remove", name=each["name"], **({"force": True} if name == "peers" else {}))
     lasting_node.call("studies.delete", force=True)
     lasting_node.call("scans.delete", force=True)
     lasting_node.call("status.acknowledge")
+
+
+def at_work(node: Node) -> bool:
+    """True while a job is done, or a scan is to be reconstructed."""
+    jobs = node.call("jobs.list")
+    return any(job["state"] == "leased" or (job["kind"], job["state"]) == ("reconstruct", "ready") for job in jobs)
