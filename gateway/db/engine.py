@@ -2,9 +2,10 @@
 
 SQLite: one connection writes and checkpoints, under one lock, each transaction opened by BEGIN IMMEDIATE, WAL and
 synchronous=FULL; readers are other connections that cannot write. The writing connection stays open, for taking it
-from a pool each time costs as much as a statement. The `sqlite3` module's own handling of transactions is switched
-off, for it begins them too late. PostgreSQL: a pool, READ COMMITTED, retried on serialisation failure and
-deadlock.
+from a pool each time costs as much as a statement; for the same reason SQLAlchemy believes it to be in one transaction
+all the time, and what really begins and ends is said to the driver. The `sqlite3` module's own handling of
+transactions is switched off, for it begins them too late. PostgreSQL: a pool, READ COMMITTED, retried on serialisation
+failure and deadlock.
 
 What `write` is given may therefore run more than once: it touches the connection and nothing else, and never waits
 for network, disk or a reconstruction.
@@ -21,9 +22,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, RootTransaction, event, make_url
+from sqlalchemy import Connection, Dialect, Engine, event, make_url
 from sqlalchemy import create_engine as create_sqlalchemy_engine
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -82,7 +84,7 @@ class Database:
             )
             self._reader = self._writer.execution_options(postgresql_readonly=True)
         self._lock: AbstractContextManager[Any] = _WriteLock() if self.is_sqlite else nullcontext()
-        self._held: Connection | None = None  # SQLite's one writing connection, under the lock
+        self._held: tuple[Connection, DBAPIConnection] | None = None  # SQLite's one writing connection, under the lock
 
     @property
     def dialect(self) -> Dialect:
@@ -161,44 +163,54 @@ class Database:
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
         try:
-            with self._writing() as connection:
-                transaction = connection.begin()
-                try:
-                    result = work(connection)
-                except BaseException:
-                    transaction.rollback()
-                    raise
-                self._commit(connection, transaction)
-                return result
+            return self._on_held(work) if self.is_sqlite else self._on_pooled(work)
         except self._errors() as error:
             if _is_collision(error):
                 raise _Again from None
             raise _fault(error) from None
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """The connection for one transaction."""
-        if not self.is_sqlite:
-            with self._writer.connect() as connection:
-                yield connection
-            return
-        if self._held is None:
-            self._held = self._writer.connect()
+    def _on_pooled(self, work: Callable[[Connection], T]) -> T:
+        """PostgreSQL: one transaction on a connection of its own."""
+        with self._writer.connect() as connection:
+            transaction = connection.begin()
+            try:
+                result = work(connection)
+            except BaseException:
+                transaction.rollback()
+                raise
+            self._commit(connection, transaction.commit)
+            return result
+
+    def _on_held(self, work: Callable[[Connection], T]) -> T:
+        """SQLite: one transaction on the one connection; after an error the next begins with a fresh one."""
         try:
-            yield self._held
+            connection, driver = self._hold()
+            driver.execute("BEGIN IMMEDIATE")
+            result = work(connection)
+            self._commit(connection, driver.commit)
+            return result
         except BaseException:
             self._let_go()
             raise
 
+    def _hold(self) -> tuple[Connection, DBAPIConnection]:
+        if self._held is None:
+            connection = self._writer.connect()
+            connection.begin()
+            driver = connection.connection.dbapi_connection
+            assert driver is not None  # noqa: S101 - it was connected just now
+            self._held = connection, driver
+        return self._held
+
     def _let_go(self) -> None:
-        """After an error, and at the end: the next transaction takes the connection from the pool again."""
+        """After an error, and at the end: what is open is rolled back, and the pool has the connection again."""
         held, self._held = self._held, None
         if held is not None:
-            held.close()
+            held[0].close()
 
-    def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
+    def _commit(self, connection: Connection, commit: Callable[[], None]) -> None:
         try:
-            transaction.commit()
+            commit()
         except self._errors() as error:
             if _sql_state(error):  # PostgreSQL answered, so it did not commit
                 raise
@@ -267,7 +279,7 @@ def _sqlite_writer(url: URL) -> Engine:
         f"wal_autocheckpoint={CHECKPOINT_PAGES}",
         f"journal_size_limit={64 * 1024 * 1024}",
     )
-    _own_transactions(engine, pragmas, "BEGIN IMMEDIATE")
+    _own_transactions(engine, pragmas)
     return engine
 
 
@@ -280,7 +292,13 @@ def _sqlite_reader(url: URL) -> Engine:
         connect_args=_connect_arguments(url),
         hide_parameters=True,
     )
-    _own_transactions(engine, ("query_only=ON", "wal_autocheckpoint=0"), "BEGIN")
+    _own_transactions(engine, ("query_only=ON", "wal_autocheckpoint=0"))
+
+    @event.listens_for(engine, "begin")
+    def _begins(connection: Connection) -> None:
+        # Through the driver: SQLAlchemy's own way costs five times as much, before every transaction.
+        connection.connection.cursor().execute("BEGIN").close()
+
     return engine
 
 
@@ -289,17 +307,12 @@ def _connect_arguments(url: URL) -> dict[str, Any]:
     return {"check_same_thread": False} | ({} if "timeout" in url.query else {"timeout": BUSY_TIMEOUT_S})
 
 
-def _own_transactions(engine: Engine, pragmas: tuple[str, ...], begin: str) -> None:
+def _own_transactions(engine: Engine, pragmas: tuple[str, ...]) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def _begins(connection: Connection) -> None:
-        # Through the driver: SQLAlchemy's own way costs five times as much, before every transaction.
-        connection.connection.cursor().execute(begin).close()
 
 
 def _sql_state(error: Exception) -> str:

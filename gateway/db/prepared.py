@@ -32,7 +32,6 @@ class Prepared:
 
     def run(self, conn: Connection, values: Mapping[str, Any]) -> Any:
         """Execute and give the driver's cursor."""
-        cursor = conn.connection.cursor()
-        given = {**self._constants, **values}
-        cursor.execute(self._sql, given if self._order is None else [given[name] for name in self._order])
-        return cursor
+        driver: Any = conn.connection.dbapi_connection  # the pool's wrapper would add as much as a small statement
+        given = {**self._constants, **values} if self._constants else values
+        return driver.execute(self._sql, given if self._order is None else [given[name] for name in self._order])

@@ -42,7 +42,7 @@ class InstanceWriter:
 
     def __init__(self, dialect: Dialect, on_conflict: OnConflict) -> None:
         self._on_conflict = on_conflict
-        self._levels = Levels()
+        self._levels = Levels(dialect)
         self._serialised = dialect.name == "sqlite"
         versions = select(table.c.id, table.c.digest, table.c.series_pk).where(
             table.c.sop_instance_uid == bindparam("uid")

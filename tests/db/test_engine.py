@@ -6,10 +6,11 @@ import sqlite3
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 
 from gateway.db import counters
@@ -128,14 +129,18 @@ def test_another_program_that_holds_the_file_gives_a_fault(
     other.close()
 
 
-def test_a_commit_that_fails_is_told_apart(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
+def test_a_commit_that_fails_is_told_apart(sqlite_database: Database) -> None:
+    class Failing:
+        def __init__(self, driver: DBAPIConnection) -> None:
+            self.execute = driver.execute
 
-    with monkeypatch.context() as patched:
-        patched.setattr(sqlite_database._writer.dialect, "do_commit", fail)
-        with pytest.raises(CommitUnknown, match="disk I/O error"):
-            sqlite_database.write(lambda conn: counters.add(conn, "n"))
+        def commit(self) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    connection, driver = sqlite_database._hold()
+    sqlite_database._held = connection, cast("DBAPIConnection", Failing(driver))
+    with pytest.raises(CommitUnknown, match="disk I/O error"):
+        sqlite_database.write(lambda conn: counters.add(conn, "n"))
     sqlite_database.write(lambda conn: counters.add(conn, "m"))
     assert _count(sqlite_database) == 0
 
