@@ -139,7 +139,7 @@ class _Level:
         same = (table.c[name] == bindparam(name) for name in identity)
         self._find = Prepared(select(table.c.id, *(table.c[name] for name in values)).where(*same), dialect)
         derived = NAME_COLUMNS if "patient_name" in values else ()
-        row = {name: bindparam(name) for name in (*identity, *values, *derived)}
+        row: dict[str, Any] = {name: bindparam(name) for name in (*identity, *values, *derived)}
         adding = insert_into(table, dialect).values(row).on_conflict_do_nothing().returning(table.c.id)
         self._add = Prepared(adding, dialect)
 

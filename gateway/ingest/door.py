@@ -55,7 +55,8 @@ class Door:
     ) -> Intake:
         """One object is coming, under these UIDs and in this transfer syntax.
 
-        Raises `OutOfSpace`, `MalformedData` for what is no UID, `Unsupported` for an unknown transfer syntax.
+        Raises `OutOfSpace`, `StoreFault`, `MalformedData` for what is no UID, `Unsupported` for an unknown transfer
+        syntax.
         """
         for name, uid in (("SOP Class UID", sop_class_uid), ("SOP Instance UID", sop_instance_uid)):
             if not is_usable(uid):
@@ -68,26 +69,30 @@ class Door:
             calling_aet=source.calling_aet,
             called_aet=source.called_aet,
         )
-        incoming = self.store.begin(head, salt(transfer_syntax_uid))
+        try:
+            incoming = self.store.begin(head, salt(transfer_syntax_uid))
+        except StoreFault as fault:
+            self.show(fault)
+            raise
         coming = Coming(sop_class_uid, sop_instance_uid, transfer_syntax_uid, source, origin, scan_id, route)
         return Intake(self, coming, scanner, incoming)
 
     def settle(self, coming: Coming, scanner: HeaderScanner, incoming: Incoming) -> tuple[RecordOutcome, str]:
         """Put and record a whole object, the end of `Intake.finish`: what became of it, and where it is cut off."""
-        if not self._expects_duplicates:
-            incoming.flush()  # the disk is busy with it during what follows
+        # Sealed first: the disk is busy with it during what follows.
+        sealed = None if self._expects_duplicates else incoming.seal()
         header = scanner.finish()
         coming.check(header)
-        if self._expects_duplicates:
+        if sealed is None:
             if coming.is_skipped_when_known and self.recorder.knows(coming.sop_instance_uid, incoming.digest()):
                 incoming.discard()
                 return RecordOutcome.DUPLICATE, header.cut_off
             self._expects_duplicates = False
-        packed = headers.pack(header.header)
-        stored = incoming.commit()
-        outcome = self._record(coming.instance(self._with_issuer(header), stored), packed)
+            sealed = incoming.seal()
+        new = coming.instance(self._with_issuer(header), sealed)
+        outcome = self._record(new, headers.pack(header.header), incoming)
         if outcome in _UNWANTED:
-            self.store.delete(stored.key)
+            self.store.delete(sealed.key)
         self._expects_duplicates |= outcome is RecordOutcome.DUPLICATE
         return outcome, header.cut_off
 
@@ -96,9 +101,9 @@ class Door:
         if not isinstance(fault, OutOfSpace):
             self.recorder.show_fault(fault)
 
-    def _record(self, new: NewInstance, packed_header: bytes) -> RecordOutcome:
+    def _record(self, new: NewInstance, packed_header: bytes, incoming: Incoming) -> RecordOutcome:
         try:
-            return self.recorder.record(new, packed_header)
+            return self.recorder.record(new, packed_header, incoming)
         except CommitUnknown:
             raise  # a row may name the file; if none does, the sweep takes it
         except DatabaseFault:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from gateway.model.errors import OutOfSpace, StoreFault
-from gateway.store.filesystem import BUFFER, FilesystemStore
+from gateway.store.filesystem import FilesystemStore
+from gateway.store.incoming_file import BUFFER
 from tests.store.contract import ObjectStoreContract, put, read
 
 
