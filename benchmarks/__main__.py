@@ -16,7 +16,10 @@ from benchmarks import (
     receive_idle,
     receive_profile,
     recon,
+    recon_cold,
+    recon_exact,
     recon_noncartesian,
+    recon_volume,
     retrieve,
 )
 from benchmarks.rows import Case, Row
@@ -31,6 +34,9 @@ CASES: dict[str, Case] = {
     "retrieve": retrieve.rows,
     "recon": recon.rows,
     "recon-noncartesian": recon_noncartesian.rows,
+    "recon-cold": recon_cold.rows,
+    "recon-volume": recon_volume.rows,
+    "recon-exact": recon_exact.rows,
 }
 
 
@@ -41,6 +47,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="runs of each contestant; the median counts (3)")
     parser.add_argument("--only", choices=CASES, help="one group of cases, and those whose names begin so")
     arguments = parser.parse_args()
+    # As in a reconstruction process; read when the first parallel loop is run.
+    os.environ["OMP_WAIT_POLICY"] = "passive"
     print(f"{'case':52} {'ours':>10} {'peer':>10} {'ratio':>7}  unit")
     rows: list[Row] = []
     for name, case in CASES.items():

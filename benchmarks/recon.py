@@ -3,12 +3,11 @@
 Speed rows are runs a minute, warm: our call in this process, compiled before; BART's process less what it takes for a
 problem of 16² pixels; SigPy and pygrappa called before in this process. All get as many threads. The readout is
 transformed once by ours, and every iteration transforms the undersampled axis alone; the peers transform both. The note
-holds milliseconds and the error of each image against the truth. Error rows are 1000/NRMSE.
+holds milliseconds and the error of each image against the truth.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,13 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bart import bart, read_cfl, write_cfl
-from benchmarks.recon_cold import cold
-from benchmarks.recon_exact import exactness_rows
-from benchmarks.recon_problem import CALIBRATION, Problem, brain5t, simulated
+from benchmarks.bart import bart
+from benchmarks.cfl import read_cfl, write_cfl
+from benchmarks.recon_problem import CALIBRATION, THREADS, Problem, simulated
 from benchmarks.recon_timed import Timed, timed
-from benchmarks.recon_volume import volume_rows
-from benchmarks.rows import Row, medians
+from benchmarks.rows import Row
 from gateway.recon.compressed.reconstruction import SparseSettings, reconstruct_sparse
 from gateway.recon.fft import centred_ifft
 from gateway.recon.operators import CartesianSense
@@ -33,7 +30,6 @@ from gateway.recon.sensitivities import espirit
 from gateway.recon.solvers import conjugate_gradient
 
 Complex = NDArray[np.complex64]
-THREADS = min(os.cpu_count() or 1, 2)
 SIZES = (128, 256, 320, 512)
 # The size at which SigPy and pygrappa are run too: they take seconds.
 _WITH_ALL = 320
@@ -44,14 +40,11 @@ _UNIT = "runs/min"
 
 
 def rows(repeats: int) -> Iterator[Row]:
-    """Speed at several sizes, then exactness."""
+    """Speed at several sizes."""
     for size in SIZES:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             yield from _Speed(simulated(size), Path(folder), repeats).rows()
     yield from _grappa_rows(repeats)
-    yield from volume_rows(THREADS)
-    for problem in (simulated(256), brain5t()):
-        yield from exactness_rows(problem, THREADS)
 
 
 class _Speed:
@@ -73,21 +66,19 @@ class _Speed:
         write_cfl(folder / "tinymaps", np.full((n_coils, 1, 16, 16), n_coils**-0.5, np.complex64))
 
     def rows(self) -> Iterator[Row]:
-        """ESPIRiT, CG-SENSE and L1-wavelet; at one size process against process too."""
+        """ESPIRiT, CG-SENSE and L1-wavelet."""
         yield from self._espirit()
         yield from self._cg_sense()
         yield from self._sparse()
-        if self._all:
-            yield from self._cold()
 
     def _espirit(self) -> Iterator[Row]:
         calibration = self._problem.calibration
-        ours = self._timed(lambda: espirit(calibration, self._shape, workers=THREADS).maps, self._combined)
+        ours = self._timed(lambda: espirit(calibration, self._shape, workers=THREADS).maps, self._problem.error_of_maps)
         options = ("ecalib", "-k", "6", "-r", str(CALIBRATION), "-m", "1", "-c", "0.8")
         seconds = self._bart(options, ("kspace", "bartmaps"), ("-r", "16"))
-        peers = {"BART": Timed(seconds, self._combined(read_cfl(self._folder / "bartmaps")[None]))}
+        peers = {"BART": Timed(seconds, self._problem.error_of_maps(read_cfl(self._folder / "bartmaps")))}
         if self._all:
-            peers["SigPy"] = self._timed(self._sigpy_maps, self._combined)
+            peers["SigPy"] = self._timed(self._sigpy_maps, self._problem.error_of_maps)
         yield from self._rows("ESPIRiT", ours, peers)
 
     def _cg_sense(self) -> Iterator[Row]:
@@ -124,23 +115,6 @@ class _Speed:
             peers["SigPy"] = self._timed(self._sigpy_sparse, self._error)
         yield from self._rows(f"L1-wavelet, {_SPARSE_STEPS} iterations", ours, peers)
 
-    def _cold(self) -> Iterator[Row]:
-        """After the warm rows, so that kernels are on disk."""
-        cases = {
-            "espirit": (("ecalib", "-k", "6", "-r", str(CALIBRATION), "-m", "1", "-c", "0.8"), ("kspace", "new")),
-            "sense": (("pics", "-l2", "-r", "0", "-i", str(_CG_STEPS)), ("kspace", "maps", "new")),
-            "wavelet": (("pics", "-l1", "-r", str(_BART_WEIGHT), "-i", str(_SPARSE_STEPS)), ("kspace", "maps", "new")),
-        }
-        for step, (options, files) in cases.items():
-            result = medians(
-                self._repeats,
-                ours=lambda step=step, files=files: 60 / cold(step, THREADS, *files, folder=self._folder),  # type: ignore[misc]
-                peer=lambda options=options, files=files: (  # type: ignore[misc]
-                    60 / bart(*options, *files, folder=self._folder, threads=THREADS)
-                ),
-            )
-            yield Row(f"{step}, cold process, {self._problem.name}", _UNIT, result["ours"], "BART", result["peer"])
-
     def _rows(self, what: str, ours: Timed, peers: dict[str, Timed]) -> Iterator[Row]:
         for name, peer in peers.items():
             note = f"({ours}; {peer})"
@@ -161,15 +135,6 @@ class _Speed:
 
     def _error(self, image: Complex) -> float:
         return self._problem.error(np.abs(image).reshape(self._shape[1:]))
-
-    def _combined(self, maps: Complex) -> float:
-        """Of the image that the maps make of the same data by SENSE: what they are for."""
-        lines = self._problem.lines[None].astype(np.float32)
-        maps = np.ascontiguousarray(maps, np.complex64).reshape(1, -1, *self._shape)
-        operator = CartesianSense(maps, lines, workers=THREADS)
-        adjoint = operator.adjoint(self._problem.kspace[None])
-        solution = conjugate_gradient(operator.normal, adjoint, iterations=30, damping=0.01)
-        return self._error(operator.pixels(solution.x)[0, 0])
 
     def _residual(self, image: Complex) -> float:
         """‖Aᴴ(y − Ax)‖ / ‖Aᴴy‖."""

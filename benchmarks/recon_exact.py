@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bart import bart, read_cfl, write_cfl
-from benchmarks.recon_problem import CALIBRATION, Problem
+from benchmarks.bart import bart
+from benchmarks.cfl import read_cfl, write_cfl
+from benchmarks.recon_problem import CALIBRATION, THREADS, Problem, brain5t, simulated
 from benchmarks.rows import Row
 from gateway.recon.compressed.reconstruction import SparseSettings, reconstruct_sparse
 from gateway.recon.parallel.sense import SenseSettings, sense
 from gateway.recon.sensitivities import espirit
 
 Complex = NDArray[np.complex64]
+_SIZES = (128, 256, 320)
 _ITERATIONS = 100
 _WEIGHTS = 13
 _UNIT = "1000/NRMSE"
@@ -28,7 +31,13 @@ _UNIT = "1000/NRMSE"
 _LINEAR, _SPARSE = (1e-4, 1.0), (1e-4, 1e-1)
 
 
-def exactness_rows(problem: Problem, threads: int) -> Iterator[Row]:
+def rows(_: int) -> Iterator[Row]:
+    """Simulated heads and the measured-like brain; nothing is repeated, for nothing is timed."""
+    for problem in (*(simulated(size) for size in _SIZES), brain5t()):
+        yield from _of_problem(problem, THREADS)
+
+
+def _of_problem(problem: Problem, threads: int) -> Iterator[Row]:
     """SENSE and L1-wavelet."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         contest = _Contest(problem, Path(folder), threads)
@@ -45,10 +54,21 @@ def exactness_rows(problem: Problem, threads: int) -> Iterator[Row]:
 
 
 def _best(problem: Problem, run: Callable[[float], Complex], span: tuple[float, float]) -> tuple[float, float]:
-    """(error, weight) of the best of the weights."""
-    shape = problem.truth.shape
-    weights = np.geomspace(*span, _WEIGHTS)
-    return min((problem.error(np.abs(run(float(weight))).reshape(shape)), float(weight)) for weight in weights)
+    """(error, weight) of the best of the weights. The error falls and then rises with them: its slope is followed."""
+    weights = [float(weight) for weight in np.geomspace(*span, _WEIGHTS)]
+
+    @cache
+    def error(place: int) -> float:
+        return problem.error(np.abs(run(weights[place])).reshape(problem.truth.shape))
+
+    first, last = 0, _WEIGHTS - 1
+    while first < last:
+        middle = (first + last) // 2
+        if error(middle) <= error(middle + 1):
+            last = middle
+        else:
+            first = middle + 1
+    return error(first), weights[first]
 
 
 class _Contest:

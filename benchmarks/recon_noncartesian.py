@@ -9,7 +9,6 @@ the truth. Accuracy rows are 1/error of the adjoint against the direct sum in do
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.bart import bart, read_cfl, write_cfl
+from benchmarks.bart import bart
+from benchmarks.cfl import read_cfl, write_cfl
+from benchmarks.recon_problem import THREADS
 from benchmarks.recon_timed import Timed, timed
 from benchmarks.rows import Row
 from gateway.recon.coils import root_sum_of_squares
@@ -38,7 +39,6 @@ from gateway.recon.simulation.phantom import head
 from gateway.recon.simulation.receive import sensitivities
 
 Complex = NDArray[np.complex64]
-THREADS = min(os.cpu_count() or 1, 2)
 SIZES = (128, 256, 320, 512)
 # The size at which SigPy is run too, and that at which the direct sum is taken.
 _WITH_SIGPY, _EXACT = 320, 128

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.recon.fft import centred_fft
+from gateway.recon.parallel.sense import SenseSettings, sense
 from gateway.recon.preparation import Preparation
 from gateway.recon.resources import Resources
 from gateway.recon.simulation.phantom import head
@@ -19,6 +21,7 @@ from tests.recon.raw_scan import read_raw_scan
 Complex = NDArray[np.complex64]
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data" / "raw"
 CALIBRATION = 24
+THREADS = min(os.cpu_count() or 1, 2)
 _FIELD_OF_VIEW = 240.0
 _SNR = 25.0
 
@@ -48,6 +51,13 @@ class Problem:
         found, expected = np.abs(image[self.inside]).astype(np.float64), self.truth[self.inside]
         factor = (found * expected).sum() / max((found**2).sum(), 1e-30)
         return float(np.linalg.norm(factor * found - expected) / np.linalg.norm(expected))
+
+    def error_of_maps(self, maps: Complex) -> float:
+        """Of the image that sensitivities, any shape of (coils, y, x), make of the same data: what they are for."""
+        maps = np.ascontiguousarray(maps, np.complex64).reshape(1, *self.kspace.shape[:1], 1, *self.truth.shape)
+        settings = SenseSettings(damping=0.01, tolerance=0.0)
+        image = sense(self.kspace, self.lines.astype(np.uint32), maps, settings, workers=THREADS).image
+        return self.error(np.abs(image[0, 0]))
 
 
 def simulated(size: int, coils: int = 8, acceleration: int = 3) -> Problem:

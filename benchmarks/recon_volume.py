@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.recon_problem import THREADS
 from benchmarks.rows import Row
 from gateway.recon.fft import centred_fft
 from gateway.recon.parallel.lattice import Lattice
@@ -27,9 +28,9 @@ _NOISE = 0.02
 _MOST_GIB = 6
 
 
-def volume_rows(threads: int) -> Iterator[Row]:
-    """One row: volumes an hour, with the peak of memory beside it."""
-    command = [sys.executable, "-m", "benchmarks.recon_volume", str(threads)]
+def rows(_: int) -> Iterator[Row]:
+    """One row of one run: volumes an hour, with the peak of memory beside it."""
+    command = [sys.executable, "-m", "benchmarks.recon_volume", str(THREADS)]
     seconds, peak, error = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     note = f"({float(seconds):.0f} s at {error}, peak {peak} GiB of {_MOST_GIB})"
     case = f"ESPIRiT and CG-SENSE R=4, {_SIZE}³ × {_COILS}"
