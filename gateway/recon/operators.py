@@ -10,6 +10,7 @@ in blocks that stay in the cache, and the result is the same bytes on any number
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from gateway.model.errors import MalformedData
+from gateway.recon.column_blocks import SenseColumns, plan_of
 from gateway.recon.kernels import kernel
 
 Complex = NDArray[np.complex64]
@@ -40,12 +42,23 @@ class CartesianSense:
             raise MalformedData(f"sampling of {weights.shape[1:]} lines, sensitivities of {self._shape[:2]}")
         self._plane_by_plane = self._shape[0] > 1 and bool((weights == weights[:, :1]).all())
         self._transformed: tuple[int, ...] = (3, 4) if self._shape[0] > 1 and not self._plane_by_plane else (4,)
-        self._maps = self._inside(maps).reshape(-1, self._n_maps, self._n_coils, self._length)
+        self._given = maps
         shifted = scipy.fft.ifftshift(weights, axes=(1, 2)).astype(np.float32)
         self._weights = np.ascontiguousarray(shifted[:, :1] if self._plane_by_plane else shifted)
         self._weights = self._weights.reshape(len(weights), self._length)
+        plan = plan_of(self._length) if self._transformed == (4,) else None
+        self._columns = None if plan is None else SenseColumns(self._rows(maps), plan, workers)
+
+    @cached_property
+    def _maps(self) -> Complex:
+        """(rows, maps, coils, pixels), side by side."""
+        return np.ascontiguousarray(self._rows(self._given))
+
+    @cached_property
+    def _blocks(self) -> list[slice]:
+        """Rows that are worked on together."""
         per_row = self._n_coils * self._length * np.dtype(np.complex64).itemsize
-        self._blocks = _runs(np.asarray(self._maps.any(axis=(1, 2, 3))), max(1, _BLOCK_BYTES // per_row))
+        return _runs(np.asarray(self._maps.any(axis=(1, 2, 3))), max(1, _BLOCK_BYTES // per_row))
 
     @property
     def _length(self) -> int:
@@ -75,7 +88,8 @@ class CartesianSense:
 
     def adjoint(self, kspace: Complex) -> Complex:
         """AᴴW y of `kspace` (frames, coils, k2, k1, k0), its origin at half of each axis."""
-        return self._adjoint(self._samples(kspace))
+        samples = self._samples(kspace)
+        return self._adjoint(samples) if self._columns is None else self._columns.adjoint(samples, self._weights)
 
     def forward(self, image: Complex) -> Complex:
         """√W A x as the solver would see it: (frames, rows, coils, pixels), origin at index 0."""
@@ -96,6 +110,8 @@ class CartesianSense:
 
     def normal(self, image: Complex) -> Complex:
         """AᴴWA x."""
+        if self._columns is not None:
+            return self._columns.normal(image, self._weights)
         result = np.zeros_like(image)
         for frame, rows in self._tasks(len(image)):
             channels = self._transform(self._expanded(image[frame], rows), inverse=False)
@@ -117,20 +133,24 @@ class CartesianSense:
     def vector(self, images: Complex) -> Complex:
         """Images (frames, maps, z, y, x) as a solver's vector."""
         rows = self._inside(images)
-        return rows.reshape(len(self._maps), len(images), self._n_maps, self._length).transpose(1, 0, 2, 3).copy()
+        return rows.reshape(-1, len(images), self._n_maps, self._length).transpose(1, 0, 2, 3).copy()
 
     def _inside(self, data: Complex) -> Complex:
         """(a, b, z, y, x) with the origin at half to (x, [z,] a, b, [z,] y) with the origin at 0."""
-        shifted = scipy.fft.ifftshift(data, axes=(2, 3, 4))
+        shifted: Complex = scipy.fft.ifftshift(data, axes=(2, 3, 4))
         order = (4, 2, 0, 1, 3) if self._plane_by_plane else (4, 0, 1, 2, 3)
-        return np.ascontiguousarray(shifted.transpose(order))
+        return shifted.transpose(order)
+
+    def _rows(self, maps: Complex) -> Complex:
+        """(rows, maps, coils, pixels), the origin at index 0."""
+        return self._inside(maps).reshape(-1, self._n_maps, self._n_coils, self._length)
 
     def _samples(self, kspace: Complex) -> Complex:
         """(frames, coils, k2, k1, k0) to (frames, rows, coils, pixels), the axes that fall apart transformed."""
         axes, order = ((4, 2), (4, 2, 0, 1, 3)) if self._plane_by_plane else ((4,), (4, 0, 1, 2, 3))
         shifted = scipy.fft.ifftshift(kspace, axes=(2, 3, 4))
         hybrid = scipy.fft.ifftn(shifted, axes=axes, norm="ortho", workers=self._workers, overwrite_x=True)
-        shape = (len(self._maps), len(kspace), self._n_coils, self._length)
+        shape = (-1, len(kspace), self._n_coils, self._length)
         samples: Complex = hybrid.transpose(order).reshape(shape).transpose(1, 0, 2, 3)
         return samples
 

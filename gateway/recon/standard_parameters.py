@@ -19,7 +19,7 @@ _ALL = (
     Parameter("maps", int, 1, "sets of coil sensitivities", minimum=1, maximum=4),
     Parameter("crop", float, 0.8, "eigenvalue below which a sensitivity is taken as zero", minimum=0, maximum=1),
     Parameter("wavelet", str, "db4", "wavelet of the sparsity transform", choices=("haar", "db2", "db4", "sym4")),
-    Parameter("eps", float, 1e-4, "relative change or residual at which the iteration ends",
+    Parameter("eps", float, 1e-4, "relative change at which the iteration ends, or precision of a transform",
               minimum=1e-12, maximum=0.1),
     Parameter("coils_out", int, 0, "virtual channels after coil compression; 0 keeps all", minimum=0, maximum=1024),
     Parameter("dcf", str, "analytic", "density compensation", choices=("analytic", "pipe", "none")),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.recon.noncartesian.nufft import Nufft
-from gateway.recon.noncartesian.toeplitz import Toeplitz, toeplitz_of
+from gateway.recon.noncartesian.toeplitz import Toeplitz, Workspace, toeplitz_of
 from gateway.recon.resources import Resources
 from gateway.recon.solvers import Solution, conjugate_gradient
 from gateway.recon.solvers.linear import Progress
@@ -81,10 +81,13 @@ def of_coil(
     toeplitz: Toeplitz,
     maps: NDArray[np.complex64],
     x: NDArray[np.complex64],
-    workspace: NDArray[np.complex64],
+    workspace: Workspace,
     result: NDArray[np.complex64],
 ) -> None:
     """sᴴ AᴴA s x of one coil whose `maps` are (maps, *box), into `result` (maps, *box)."""
+    if toeplitz.planar is not None:
+        toeplitz.planar.of_coil(result, x, maps, toeplitz.spectrum, workspace)
+        return
     np.multiply(maps, x, out=result)
     seen = toeplitz.apply(result[0] if len(maps) == 1 else result.sum(axis=0), workspace)
     np.multiply(maps.conj(), seen, out=result)

@@ -11,38 +11,46 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from gateway.recon.column_blocks import Convolution
 from gateway.recon.noncartesian.nufft import Nufft
 from gateway.recon.resources import Resources
 
 _PRECISION = 3e-5
+# Float32 or complex64, as the transform has it.
+Workspace = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Toeplitz:
     """`shape` of the image; `spectrum`: real, of the kernel on (L, ...) points with L ≥ 2N − 1 for each axis.
 
-    `mean_density`: samples, or their weights, for each pixel.
+    In two dimensions `planar` convolves, and the spectrum is laid out for it. `mean_density`: samples, or their
+    weights, for each pixel.
     """
 
     shape: tuple[int, ...]
     spectrum: NDArray[np.float32]
     mean_density: float
+    planar: Convolution | None = None
 
     def __call__(self, image: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """AᴴW A of one image of `shape`."""
         return self.apply(image, self.workspace()).copy()
 
-    def workspace(self) -> NDArray[np.complex64]:
+    def workspace(self) -> Workspace:
         """For `apply`: new memory for every call would cost as much as the transforms."""
-        return np.empty(self.spectrum.shape, np.complex64)
+        return np.empty(self.spectrum.shape, np.complex64) if self.planar is None else self.planar.workspace()
 
-    def apply(self, image: NDArray[np.complex64], workspace: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """The same, in memory that nobody else uses meanwhile. The result is a part of it."""
+    def apply(self, image: NDArray[np.complex64], workspace: Workspace) -> NDArray[np.complex64]:
+        """The same, in memory that nobody else uses meanwhile. The result may be a part of it."""
+        if self.planar is not None:
+            return self.planar(image, self.spectrum, workspace)
         sizes = [slice(0, size) for size in self.shape]
         workspace[...] = 0
         workspace[tuple(sizes)] = image
@@ -52,7 +60,8 @@ class Toeplitz:
         np.multiply(workspace, self.spectrum, out=workspace)
         for axis in range(len(sizes)):
             _in_place(scipy.fft.ifft, workspace[tuple(sizes[:axis])], axis)
-        return workspace[tuple(sizes)]
+        result: NDArray[np.complex64] = workspace[tuple(sizes)]
+        return result
 
 
 def _in_place(transform: Callable[..., NDArray[np.complex64]], data: NDArray[np.complex64], axis: int) -> None:
@@ -80,8 +89,12 @@ def toeplitz_of(
     # The transform's scale is that of its own grid.
     pixels = pixels or math.prod(shape)
     kernel *= np.float32(math.sqrt(math.prod(distances)) / pixels)
-    lengths = tuple(scipy.fft.next_fast_len(length) for length in distances)
-    return Toeplitz(shape, _spectrum(kernel, lengths), float(ones.sum(dtype=np.float64)) / pixels)
+    mean_density = float(ones.sum(dtype=np.float64)) / pixels
+    if len(shape) != 2:
+        lengths = tuple(scipy.fft.next_fast_len(length) for length in distances)
+        return Toeplitz(shape, _spectrum(kernel, lengths), mean_density)
+    planar = Convolution((shape[0], shape[1]))
+    return Toeplitz(shape, planar.spectrum(_spectrum(kernel, planar.lengths)), mean_density, planar)
 
 
 def _spectrum(kernel: NDArray[np.complex64], lengths: tuple[int, ...]) -> NDArray[np.float32]:
