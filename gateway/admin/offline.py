@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway import __version__
@@ -75,7 +75,8 @@ def reconstruct(
     """
     configure_for_command()
     settings = load(home)
-    with closing(Sandbox(sandbox_settings(settings, home))) as sandbox:
+    limits = replace(sandbox_settings(settings, home), spare=wish.noise is not None)
+    with closing(Sandbox(limits)) as sandbox:
         images = reconstruct_file(
             sandbox,
             raw,

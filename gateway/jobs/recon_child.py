@@ -52,10 +52,12 @@ def main() -> None:
     control = socket.socket(fileno=os.dup(_CONTROL))
     _compile_until_called(control)
     data, descriptors, _, _ = socket.recv_fds(control, MAX_TASK, 1)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if not data or not descriptors:
         return
     task = Task.from_json(data)
+    if task.prepare:
+        _compile_now(ProgressReport(output, time.monotonic))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     _limit_memory(task.memory_limit)
     with suppress(BrokenPipeError):  # the node no longer listens
         perform(task, descriptors[0], control if task.live else None, output)
@@ -67,6 +69,15 @@ def _compile_until_called(control: socket.socket) -> None:
         if select.select([control], [], [], 0)[0]:
             return
         kernel.compile()
+
+
+def _compile_now(progress: ProgressReport) -> None:
+    """What is not compiled on this machine yet, before any data is read."""
+    declared = kernels.declared()
+    for done, kernel in enumerate(declared, start=1):
+        if not kernel.compiled:
+            kernel.compile()
+        progress("compiling, once on this machine", done, len(declared))
 
 
 def perform(task: Task, descriptor: int, control: socket.socket | None, output: Output) -> None:

@@ -99,6 +99,7 @@ def reconstruct_file(
         workers=settings.threads,
         noise=extras.noise,
         stages=extras.stages is not None,
+        prepare=True,
     )
     derivation = Derivation(software_version, adjust, progressed=extras.progressed, noticed=extras.noticed)
     if extras.stages is not None:

@@ -49,6 +49,7 @@ class Task:
     the method does not have is an error in `parameters` and passed over in `hints`, which clients send that do not
     know what will reconstruct. `memory_limit` in bytes. `noise` is that of the same coils from another measurement, as
     `gateway.recon.noise_text` writes it. `stages`: intermediate results are wanted too.
+    `prepare`: compile what is not compiled yet first, for there will be no idle process that does.
     """
 
     media_type: str
@@ -62,6 +63,7 @@ class Task:
     workers: int = 1
     noise: str = ""
     stages: bool = False
+    prepare: bool = False
 
     def to_json(self) -> bytes:
         """The task as it is sent. Raises MalformedData when it is too long."""

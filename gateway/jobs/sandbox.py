@@ -52,6 +52,7 @@ class SandboxSettings:
     """Limits of one reconstruction: bytes, seconds without new raw data, threads.
 
     `kernel_cache` is the folder for compiled kernels, None where they can be kept beside the package.
+    `spare`: keep a process ready for the next task; for one task alone it would only be in the way.
     `at_once` is how many scans of the store are reconstructed at a time; the others wait for their turn. A live scan
     does not wait, for its client does not.
     """
@@ -61,6 +62,7 @@ class SandboxSettings:
     threads: int = 2
     at_once: int = 1
     kernel_cache: Path | None = None
+    spare: bool = True
 
 
 def never() -> bool:
@@ -88,7 +90,7 @@ class Sandbox:
     def warm_up(self) -> None:
         """Start the spare process, if there is none, without waiting for it."""
         with self._lock:
-            if self._spare is None and not self._closed:
+            if self.settings.spare and self._spare is None and not self._closed:
                 self._spare = self._starter.submit(self._spawn)
 
     def start(self, task: Task, descriptor: int, ending: Callable[[], bool] = never) -> Run:
