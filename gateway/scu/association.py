@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -72,6 +72,11 @@ class Destination:
     deadlines: Deadlines = field(default_factory=Deadlines)
     peer: str | None = None
     tls: TlsCall | None = None
+
+    @property
+    def brief(self) -> Destination:
+        """The same for who waits at a screen: a peer that does not close the connection is left after a second."""
+        return replace(self, deadlines=replace(self.deadlines, farewell_s=min(self.deadlines.farewell_s, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)

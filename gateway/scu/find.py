@@ -66,7 +66,7 @@ def find(destination: Destination, query: Query, look: Look | None = None) -> Ge
     """
     proposed = ProposedContext(1, query.model, (EXPLICIT_LITTLE, IMPLICIT_LITTLE))
     extended = SopClassExtended(query.model, bytes((1, 0, 1)) if query.fuzzy else bytes((1,)))
-    with request_association(destination, Proposal((proposed,), extended=(extended,)), look) as peer:
+    with request_association(destination.brief, Proposal((proposed,), extended=(extended,)), look) as peer:
         context = peer.context_for(query.model)
         if context is None:
             raise Unsupported(f"{destination.called_ae_title} takes no queries by {query.level.name.lower()}")

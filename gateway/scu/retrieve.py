@@ -174,13 +174,13 @@ def _get_of(
         tuple(ProposedContext(2 * number + 1, *context) for number, context in enumerate(asked)),
         roles=tuple(RoleSelection(uid, scu=False, scp=True) for uid in dict(contexts)),
     )
-    with request_association(destination, proposal, look) as peer:
+    with request_association(destination.brief, proposal, look) as peer:
         yield from _ask(peer, STUDY_ROOT_GET, CommandField.C_GET_RQ, wanted, store=store, look=look or nobody_asks)
 
 
 def move(destination: Destination, wanted: Wanted, to_ae_title: str, look: Look | None = None) -> Generator[Retrieved]:
     """C-MOVE to the application entity of this title; otherwise as `get`."""
-    with request_association(destination, (ProposedContext(1, STUDY_ROOT_MOVE, UNCOMPRESSED),), look) as peer:
+    with request_association(destination.brief, (ProposedContext(1, STUDY_ROOT_MOVE, UNCOMPRESSED),), look) as peer:
         yield from _ask(peer, STUDY_ROOT_MOVE, CommandField.C_MOVE_RQ, wanted, to=to_ae_title)
 
 
