@@ -69,7 +69,7 @@ def test_a_stored_scan_is_reconstructed_found_behind_its_image_and_deleted(gatew
         (("99",), 2, "no raw scan 99"),
         (("nowhere.h5", "--out", "x"), 2, "no such file"),
         (("nowhere.h5",), 2, "--out"),
-        (("1", "--set", "combine"), 2, "KEY=VALUE"),
+        (("1", "--set", "combine"), 2, "write combine=VALUE"),
     ],
 )
 def test_wrong_use(gateway: Command, arguments: tuple[str, ...], status: int, told: str) -> None:
