@@ -79,20 +79,20 @@ class Door:
 
     def settle(self, coming: Coming, scanner: HeaderScanner, incoming: Incoming) -> tuple[RecordOutcome, str]:
         """Put and record a whole object, the end of `Intake.finish`: what became of it, and where it is cut off."""
-        # Sealed first: the disk is busy with it during what follows.
-        sealed = None if self._expects_duplicates else incoming.seal()
+        if not self._expects_duplicates:
+            incoming.flush()  # the disk is busy with it during what follows
         header = scanner.finish()
         coming.check(header)
-        if sealed is None:
+        if self._expects_duplicates:
             if coming.is_skipped_when_known and self.recorder.knows(coming.sop_instance_uid, incoming.digest()):
                 incoming.discard()
                 return RecordOutcome.DUPLICATE, header.cut_off
             self._expects_duplicates = False
-            sealed = incoming.seal()
-        new = coming.instance(self._with_issuer(header), sealed)
-        outcome = self._record(new, headers.pack(header.header), incoming)
+        packed = headers.pack(header.header)
+        stored = incoming.commit()
+        outcome = self._record(coming.instance(self._with_issuer(header), stored), packed)
         if outcome in _UNWANTED:
-            self.store.delete(sealed.key)
+            self.store.delete(stored.key)
         self._expects_duplicates |= outcome is RecordOutcome.DUPLICATE
         return outcome, header.cut_off
 
@@ -101,9 +101,9 @@ class Door:
         if not isinstance(fault, OutOfSpace):
             self.recorder.show_fault(fault)
 
-    def _record(self, new: NewInstance, packed_header: bytes, incoming: Incoming) -> RecordOutcome:
+    def _record(self, new: NewInstance, packed_header: bytes) -> RecordOutcome:
         try:
-            return self.recorder.record(new, packed_header, incoming)
+            return self.recorder.record(new, packed_header)
         except CommitUnknown:
             raise  # a row may name the file; if none does, the sweep takes it
         except DatabaseFault:

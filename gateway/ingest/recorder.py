@@ -1,10 +1,8 @@
-"""Recording: the last steps of one or several instances, files made durable and index rows and follow-up jobs in one
-transaction.
+"""Recording: index rows and follow-up jobs of one or several instances in one transaction.
 
-What concurrent associations bring is grouped without a thread of its own: the first one that comes becomes the leader
-and takes the steps for all that wait; who comes meanwhile waits, and the first of those leads next. Groups form by
-themselves when the steps take longer than the next instance, and one association alone never waits for company. A disk
-that flushes slowly then flushes three times for a group, and not for each instance.
+The commits of concurrent associations are grouped without a thread of their own: the first one that comes becomes the
+leader and commits what waits; who comes meanwhile waits, and the first of those leads next. Groups form by
+themselves when a commit takes longer than the next instance, and one association alone never waits for company.
 """
 
 from __future__ import annotations
@@ -26,7 +24,6 @@ from gateway.model.errors import DatabaseFault, GatewayError, StoreFault
 from gateway.model.instance import Groups, InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome
 from gateway.model.routing import Trigger
 from gateway.model.work import JobKind
-from gateway.store.protocol import Incoming
 
 # How much sooner than asked a series may be looked at, so that not every instance of it moves its job.
 LONGEST_SLACK_S = 1.0
@@ -54,12 +51,11 @@ class QuietTimes:
 class _Waiting:
     """An instance on its way into the index. `turn` is held until it is settled, or has to lead."""
 
-    __slots__ = ("error", "incoming", "new", "packed_header", "recorded", "turn")
+    __slots__ = ("error", "new", "packed_header", "recorded", "turn")
 
-    def __init__(self, new: NewInstance, packed_header: bytes, incoming: Incoming | None) -> None:
+    def __init__(self, new: NewInstance, packed_header: bytes) -> None:
         self.new = new
         self.packed_header = packed_header
-        self.incoming = incoming
         self.recorded: Recorded | None = None
         self.error: GatewayError | None = None
         self.turn = threading.Lock()
@@ -102,17 +98,13 @@ class Recorder:
     def __post_init__(self) -> None:
         self._writer = InstanceWriter(self.database.dialect, self.on_conflict)
 
-    def record(
-        self, new: NewInstance, packed_header: bytes | None = None, incoming: Incoming | None = None
-    ) -> RecordOutcome:
-        """Index an instance and request its follow-up jobs; all of it is durable when this returns.
+    def record(self, new: NewInstance, packed_header: bytes | None = None) -> RecordOutcome:
+        """Index an instance and request its follow-up jobs; both are durable when this returns.
 
-        `packed_header`: `headers.pack(new.header.header)`, from whoever had time for it before. `incoming`: its bytes,
-        sealed; None where they are durable. Raises `StoreFault` when they cannot be made so, `DatabaseFault` when the
-        rows are not (the bytes may be there), `CommitUnknown` when that cannot be told.
+        `packed_header`: `headers.pack(new.header.header)`, from whoever had time for it before. Raises `DatabaseFault`
+        when neither is durable, `CommitUnknown` when that cannot be told.
         """
-        packed = headers.pack(new.header.header) if packed_header is None else packed_header
-        waiting = _Waiting(new, packed, incoming)
+        waiting = _Waiting(new, headers.pack(new.header.header) if packed_header is None else packed_header)
         with self._lock:
             self._pending.append(waiting)
             leads = not self._led
@@ -166,11 +158,9 @@ class Recorder:
                 following.turn.release()
 
     def _settle(self, group: Sequence[_Waiting]) -> None:
-        """Give every instance of the group its outcome; a file or row that fails takes no other with it."""
+        """Give every instance of the group its outcome; a row that fails takes no other with it."""
         try:
-            group = self._with_files(group)
-            if group:
-                self._commit(group)
+            self._commit(group)
         except CommitUnknown as error:
             for waiting in group:
                 waiting.error = CommitUnknown(str(error))
@@ -183,15 +173,6 @@ class Recorder:
             for waiting in group:
                 if not waiting.settled:
                     waiting.error = DatabaseFault("recording was interrupted")
-
-    def _with_files(self, group: Sequence[_Waiting]) -> Sequence[_Waiting]:
-        """Make the files durable; gives those of the group whose file is."""
-        coming = [(waiting, waiting.incoming) for waiting in group if waiting.incoming is not None]
-        if coming:
-            first, *others = (incoming for _, incoming in coming)
-            for (waiting, _), fault in zip(coming, first.commit(*others), strict=True):
-                waiting.error = fault
-        return [waiting for waiting in group if waiting.error is None]
 
     def _settle_alone(self, group: Sequence[_Waiting], error: DatabaseFault) -> None:
         """What failed together is tried again one by one; the levels that it remembered may have been deleted."""

@@ -1,4 +1,4 @@
-"""What an object store is: verbs on opaque keys, and incoming objects that are durable once `commit` returns.
+"""What an object store is: five verbs on opaque keys, and an incoming object that is durable once `commit` returns.
 
 Every put has a key of its own, also for bytes that are there already: sweeping what nothing refers to can then never
 take what a row is about to name. A store knows no index; who refers to a key is the caller's business. Every
@@ -31,7 +31,7 @@ class StoredKey:
 
 
 class Incoming(Protocol):
-    """An object on its way in. It ends with `discard` or, once it is sealed, with `commit`; not thread-safe."""
+    """An object on its way in. It ends with `commit` or `discard`; not thread-safe."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append to the payload; the buffer may be used again at once. Raises `OutOfSpace`, `StoreFault`."""
@@ -39,17 +39,14 @@ class Incoming(Protocol):
     def digest(self) -> str:
         """SHA-256 (hex) over the salt and the payload so far."""
 
-    def seal(self) -> StoredObject:
-        """Nothing more comes: begin to move it to the medium, and give what it will be once it is committed.
+    def flush(self) -> None:
+        """Nothing more comes: begin to move it to the medium, while the caller does something else before `commit`.
 
         Raises `OutOfSpace`, `StoreFault`.
         """
 
-    def commit(self, *others: Incoming) -> list[StoreFault | None]:
-        """Make this sealed object durable, and others of its store with it, for less than each alone would cost.
-
-        Gives for each what kept it out, and then nothing of it is kept; None when it is durable under its key.
-        """
+    def commit(self) -> StoredObject:
+        """Make the object durable under a new key. Raises `OutOfSpace`, `StoreFault`; then nothing is kept."""
 
     def discard(self) -> None:
         """Forget the object; does nothing after `commit` or a second time."""

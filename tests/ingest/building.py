@@ -16,7 +16,6 @@ from gateway.ingest.door import Door
 from gateway.ingest.verify import Checked
 from gateway.model.instance import Instance, Origin, RecordOutcome, Source
 from gateway.store.filesystem import FilesystemStore
-from tests.store.contract import committed
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -90,7 +89,7 @@ def put_orphan(store: FilesystemStore) -> str:
     """An object that no row names, as a crash leaves it behind; its key."""
     incoming = store.begin(b"", b"")
     incoming.write(b"left behind")
-    return committed(incoming).key
+    return incoming.commit().key
 
 
 def problems(database: Database, store: FilesystemStore) -> dict[str, Checked]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -20,12 +17,10 @@ from gateway.db import findings, instances, jobs
 from gateway.db.engine import CommitUnknown, Database, DatabaseBusy
 from gateway.db.recording import InstanceWriter
 from gateway.ingest.recorder import NOT_KEPT, QuietTimes, Recorder
-from gateway.model.errors import DatabaseFault, StoreFault
+from gateway.model.errors import DatabaseFault
 from gateway.model.instance import Groups, NewInstance, Origin, RecordOutcome
 from gateway.model.routing import Trigger
 from gateway.model.work import JobKind, JobState
-from gateway.store.filesystem import FilesystemStore
-from gateway.store.protocol import Incoming
 from tests.db.building import new_instance
 
 
@@ -56,19 +51,12 @@ def gate(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
-def _record_together(
-    recorder: Recorder, gate: Gate, news: Sequence[NewInstance | tuple[NewInstance, Incoming]]
-) -> list[RecordOutcome | BaseException]:
+def _record_together(recorder: Recorder, gate: Gate, news: list[NewInstance]) -> list[RecordOutcome | BaseException]:
     """Record the first instance, hold its commit until all others wait, and give what became of each."""
-
-    def record(what: NewInstance | tuple[NewInstance, Incoming]) -> RecordOutcome:
-        new, incoming = what if isinstance(what, tuple) else (what, None)
-        return recorder.record(new, incoming=incoming)
-
     with ThreadPoolExecutor(len(news)) as pool:
-        futures = [pool.submit(record, news[0])]
+        futures = [pool.submit(recorder.record, news[0])]
         assert gate.entered.wait(10)
-        futures += [pool.submit(record, new) for new in news[1:]]
+        futures += [pool.submit(recorder.record, new) for new in news[1:]]
         while len(recorder._pending) < len(news) - 1:
             time.sleep(0.001)
         gate.open.set()
@@ -111,39 +99,6 @@ def test_a_row_that_fails_takes_no_other_with_it(recorder: Recorder, gate: Gate)
     with recorder.database.read() as conn:
         assert instances.by_sop_instance_uid(conn, "1.2.3") == []
         assert len(instances.by_sop_instance_uid(conn, "1.2.4")) == 1
-
-
-def test_a_folder_that_is_not_synced_takes_no_other_with_it(
-    recorder: Recorder, store: FilesystemStore, gate: Gate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What waits takes each step together; a fault is that of the objects which it meets."""
-    sealed = [_sealed(store, bytes([number])) for number in range(6)]
-    bad = sealed[2][0].stored.key[:2]
-    real, synced = os.fsync, []
-
-    def fsync(descriptor: int) -> None:
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-        if synced[-1] == bad:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    outcomes = _record_together(recorder, gate, sealed)
-    assert isinstance(outcomes.pop(2), StoreFault)
-    assert outcomes == [RecordOutcome.ADDED] * 5
-    assert recorder.statistics() == Groups(commits=2, instances=5, largest=4)
-    kept = [new.stored.key for new, _ in sealed if new.stored.key[:2] != bad]
-    assert sorted(each.key for each in store.keys()) == sorted(kept)  # noqa: SIM118
-    assert store.sweep_temporary(-1) == 0
-    with recorder.database.read() as conn:
-        assert instances.by_sop_instance_uid(conn, sealed[2][0].header.sop_instance_uid) == []
-
-
-def _sealed(store: FilesystemStore, payload: bytes) -> tuple[NewInstance, Incoming]:
-    """An object whose bytes are not durable yet; each has another digest, and so another folder."""
-    incoming = store.begin(b"", b"")
-    incoming.write(payload)
-    return replace(new_instance(f"1.2.{payload[0]}"), stored=incoming.seal()), incoming
 
 
 def test_a_failed_commit_is_nobodys_success(recorder: Recorder, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
