@@ -171,7 +171,8 @@ class TlsTransport(Transport):
         """The error in our words, after the peer was sent the alert."""
         with suppress(ConnectionLost):
             self._flush(deadline)
-        if isinstance(error, ssl.SSLEOFError):
+        # Before Python 3.11.4 the end of the stream is an error without a reason.
+        if isinstance(error, ssl.SSLEOFError) or (not error.reason and self._incoming.eof):
             return ConnectionLost(f"{self.address} closed the connection in the TLS handshake")
         if isinstance(error, ssl.SSLCertVerificationError):
             hint = "" if self._server_name is None else _HINT

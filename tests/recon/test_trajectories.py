@@ -79,7 +79,7 @@ def astray(acquisition: Acquisition) -> Acquisition:
         (without_trajectory(spoke(1)), r"readout 1: trajectory of shape \(32, 0\)"),
         (astray(spoke(1)), "readout 1: its trajectory holds values that are not finite"),
         (spoke(1, coils=3), "readout 1: 3 channels"),
-        (spoke(1, samples=30), "differ in"),
+        (spoke(1, samples=30), "readout 1: 30 samples with 2 coordinates"),
         (replace(spoke(1), discard_pre=32), "readout 1: all of its 32 samples"),
         (replace(spoke(1), encoding_space_ref=2), "readout 1: encoding_space_ref 2"),
     ],
