@@ -194,9 +194,11 @@ def test_two_ports_share_one_limit(both: tuple[DicomScp, DicomScp], authority: A
     with socket.create_connection(plain.address, timeout=10) as client:
         client.sendall(REQUEST)
         assert receive_pdu(client)[0] == 2
-        refused = echo(secure, client_context(authority, scanner))
-        answer = refused.acceptor.primitive
-        assert (answer.result, answer.result_source, answer.diagnostic) == (2, 3, 2)
+        context = client_context(authority, scanner)
+        second = socket.create_connection(secure.address, timeout=10)
+        with context.wrap_socket(second, server_hostname="localhost") as refused:
+            refused.sendall(REQUEST)
+            assert receive_pdu(refused) == (3, bytes((0, 2, 3, 2)))
         assert [len(scp.associations) for scp in both] == [1, 0]
         client.sendall(RELEASE)
         assert receive_pdu(client)[0] == 6
