@@ -29,7 +29,7 @@ from gateway.jobs.handler import Lease, Result
 from gateway.jobs.sending import Answered, Broken, Event, Session, Unreadable, send_batch
 from gateway.jobs.store_status import MAX_ATTEMPTS, Verdict, verdict_of
 from gateway.model.peer import Peer
-from gateway.model.work import Delivery, Job
+from gateway.model.work import Delivery, Job, JobKind
 from gateway.scu.calling import Calling
 from gateway.scu.contexts import Kind
 from gateway.scu.outgoing import Reencode
@@ -80,7 +80,7 @@ class ForwardHandler:
             return Result(jobs.Done())  # resuming it, or whatever else changes it, asks again
         if not peer.sendable:
             return Result(jobs.Held(f"{peer.name} has no address: it only sends to us"))
-        return Result(self._forward(peer, job, lease))
+        return Result(self._forward(peer, job, lease), follow_up=(JobKind.ASK_COMMIT,) if peer.commitment else ())
 
     def _forward(self, peer: Peer, job: Job, lease: Lease) -> jobs.Outcome:
         turn_ends = self._monotonic() + TURN_S

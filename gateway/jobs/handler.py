@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from gateway.db import jobs
 from gateway.model.errors import LeaseLost
-from gateway.model.work import Job
+from gateway.model.work import Job, JobKind
 
 
 def _nothing(_: Connection) -> None:
@@ -24,10 +24,14 @@ def _nothing(_: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of a job, and what goes into the transaction that settles it; `record` may run more than once."""
+    """The outcome of a job, and what goes into the transaction that settles it; `record` may run more than once.
+
+    `follow_up` are the kinds of jobs that were asked for meanwhile or are by `record`: their lanes look at once.
+    """
 
     outcome: jobs.Outcome
     record: Callable[[Connection], None] = _nothing
+    follow_up: tuple[JobKind, ...] = ()
 
 
 class Lease:

@@ -39,6 +39,8 @@ from gateway.wire.mrd.header import parse_header
 
 _log = structlog.get_logger()
 
+# What a run leaves to do, also one that failed: its series are routed, or the scan is reconstructed once more.
+_FOLLOW_UP = (JobKind.ROUTE, JobKind.RECONSTRUCT)
 # A disk that is full or a database that is away may be back by then.
 _RETRY_S = 60.0
 _TRANSIENT = (StoreFault, DatabaseFault, ShuttingDown)
@@ -267,10 +269,10 @@ class ReconstructHandler:
     def __call__(self, job: Job, lease: Lease, /) -> Result:
         outcome = self._reconstructor.stored(request_of(job.payload), lambda: lease.ending)
         if outcome.error is None:
-            return Result(jobs.Done())
+            return Result(jobs.Done(), follow_up=_FOLLOW_UP)
         if isinstance(outcome.error, _TRANSIENT):
-            return Result(jobs.Retry(_RETRY_S, str(outcome.error)))
-        return Result(jobs.Failed(str(outcome.error)))
+            return Result(jobs.Retry(_RETRY_S, str(outcome.error)), follow_up=_FOLLOW_UP)
+        return Result(jobs.Failed(str(outcome.error)), follow_up=_FOLLOW_UP)
 
 
 def request_of(payload: Mapping[str, object]) -> ReconRequest:

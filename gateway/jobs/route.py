@@ -72,7 +72,8 @@ class RouteHandler:
             subject = f"{trigger} {routed.uid_of(conn, trigger, subject_id)}"
         if plan.held:
             return _hold(subject, f"{len(plan.held)} of {len(plan.seen)} instances; {plan.held[0]}")
-        return Result(jobs.Done(), partial(_record_sends, trigger, plan, subject))
+        follow_up = (JobKind.FORWARD,) if plan.sends else ()
+        return Result(jobs.Done(), partial(_record_sends, trigger, plan, subject), follow_up)
 
     def _route_scan(self, scan_id: int) -> Result:
         with self._database.read() as conn:
@@ -82,7 +83,7 @@ class RouteHandler:
         subject = f"{SCAN} {scan_id}"
         if decision.held:
             return _hold(subject, _reasons(decision)[0])
-        return Result(jobs.Done(), partial(_record_reconstructions, scan_id, decision, subject))
+        return Result(jobs.Done(), partial(_record_reconstructions, scan_id, decision, subject), (JobKind.RECONSTRUCT,))
 
 
 def _plan(conn: Connection, known: Sequence[Rule], trigger: Trigger, instance_ids: Sequence[int]) -> _Plan:

@@ -212,7 +212,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a job ends here; when even this fails, its lease runs out
             self._settle_failure(job, self._back_off(job, error))
         else:
-            self.wake()
+            self.wake(job.kind, *result.follow_up)
 
     def _settle_failure(self, job: Job, result: Result) -> None:
         try:
