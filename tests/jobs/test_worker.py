@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from sqlalchemy import Connection
 
 from gateway.db import findings, jobs
 from gateway.db.engine import Database
@@ -131,6 +132,26 @@ def test_a_job_that_becomes_due_needs_no_wake(database: Database, running: Calla
     job_id = request(database, delay_s=0.3)
     running({ROUTE: lambda job, lease: DONE}, Lane("route", (ROUTE,), 1))
     assert eventually(partial(has_ended, database, job_id))
+
+
+def test_a_lane_that_sleeps_looks_at_once_for_what_a_job_leaves_to_it(
+    database: Database, running: Callable[..., Worker]
+) -> None:
+    def ask(key: str, conn: Connection) -> None:
+        jobs.request(conn, FORWARD, key, {})
+
+    def route(job: Job, _: Lease) -> Result:
+        return Result(jobs.Done(), partial(ask, job.key), (FORWARD,))
+
+    forwarded = threading.Event()
+
+    def forward(_: Job, __: Lease) -> Result:
+        forwarded.set()
+        return DONE
+
+    request(database, delay_s=0.3)  # by then the other lane has found nothing, and sleeps as long as a test may take
+    running({ROUTE: route, FORWARD: forward}, Lane("route", (ROUTE,), 1), Lane("forward", (FORWARD,), 1))
+    assert forwarded.wait(PATIENCE_S / 2)
 
 
 def test_a_long_job_delays_no_other_lane_and_no_other_thread(
