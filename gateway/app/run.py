@@ -28,29 +28,38 @@ def run_until_signal(node: Node, announce: Callable[[str], None], *, drain_s: fl
 
     A store in flight may finish within `drain_s`.
     """
-    ended = threading.Event()
-    caught: list[str] = []
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        # It may have interrupted a line of the log, which must be finished before the next one.
-        caught.append(signal.Signals(number).name)
-        ended.set()
-
     # What a peer's values are worth, this node judges itself; pydicom's opinion of each takes time and quotes it.
     pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    heard = _hear(signal.SIGTERM, signal.SIGINT)
     _allow_descriptors()
     node.start()
     with suppress(OSError):  # standard output may be a file on a full disk, or a pipe that nobody reads
         announce(ready_line(node))
-    ended.wait()
-    log.info("node.signal", signals=caught)
+    number = os.read(heard, 1)[0]
+    log.info("node.signal", signal=signal.Signals(number).name)
     watchdog = threading.Timer(drain_s + EXIT_S, os._exit, (1,))
     watchdog.daemon = True
     watchdog.start()
     node.drain(drain_s)
     return 0
+
+
+def _hear(*numbers: signal.Signals) -> int:
+    """A descriptor with one byte, its number, for each of these signals, which do nothing else until the process ends.
+
+    To wait for a lock or an event does not do: a signal that comes just before the main thread begins to wait, or that
+    the kernel gives to another thread, would be noticed only when the next one comes.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, _nothing_more)
+    return heard
+
+
+def _nothing_more(_number: int, _frame: FrameType | None) -> None:
+    """What a signal does beside the byte; an ignored one would not write it."""
 
 
 def _allow_descriptors() -> None:
