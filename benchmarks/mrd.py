@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
+from benchmarks.node_figures import node_at_rest
 from benchmarks.rows import Row, medians
+from benchmarks.scratch import new_folder
 from gateway.recon.simulation.protocol import Protocol
 from gateway.recon.simulation.scan import simulate
 from gateway.wire.mrd.messages import Close, ConfigFile, Header
 from gateway.wire.mrd.stream import encode
-from tests.interop.peers import free_port, gateway_node, running
+from tests.interop.peers import free_port, running
 
 PROTOCOL = Protocol(matrix=(256, 256), slices=16, coils=16, repetitions=2)
 # An unknown configuration: the scan is received, sealed and indexed, and nothing is reconstructed.
@@ -48,16 +48,15 @@ def rows(repeats: int) -> Iterator[Row]:
     readouts = len(scan.acquisitions)
     body = [encode(Header(scan.header_xml)), *map(encode, scan.acquisitions), encode(Close())]
     megabytes = sum(map(len, body)) / 1e6
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        base, port = Path(folder), free_port()
-        server = [sys.executable, "-c", THEIR_SERVER, str(port)]
-        with gateway_node(base / "gateway") as node, running(server, port, base / "ismrmrd.log"):
-            seconds = medians(
-                repeats,
-                received=_sending(node.mrd_port, RECEIVE_ONLY, body),
-                reconstructed=_sending(node.mrd_port, "cartesian", body),
-                theirs=_sending(port, "none", body),
-            )
+    base, port = new_folder(), free_port()
+    server = [sys.executable, "-c", THEIR_SERVER, str(port)]
+    with node_at_rest(base / "gateway") as node, running(server, port, base / "ismrmrd.log"):
+        seconds = medians(
+            repeats,
+            received=_sending(node.mrd_port, RECEIVE_ONLY, body),
+            reconstructed=_sending(node.mrd_port, "cartesian", body),
+            theirs=_sending(port, "none", body),
+        )
     for name, key in (("received", "received"), ("reconstructed and stored", "reconstructed")):
         case = f"MRD scan {name}, {PROTOCOL.coils} coils"
         yield Row(case, "readouts/s", readouts / seconds[key], "ismrmrd package", readouts / seconds["theirs"])

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,9 +19,11 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
+from benchmarks.node_figures import node_at_rest
 from benchmarks.query_index import ROOT, Shape, fill, study_date
 from benchmarks.rows import Row, medians
-from tests.interop.peers import Node, free_port, gateway_node, orthanc, program, running, storescu
+from benchmarks.scratch import new_folder
+from tests.interop.peers import Node, free_port, orthanc, program, running, storescu
 
 STUDIES = 10_000
 LARGE = Shape(20_000, 2, 25)
@@ -42,11 +43,11 @@ RETURNED = ("StudyInstanceUID", "PatientID", "PatientName", "StudyDate", "StudyT
 
 def rows(repeats: int) -> Iterator[Row]:
     """Queries a second at ten thousand studies beside Orthanc, and at a million instances beside ourselves."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         _write_studies(base / "studies")
         peer = stack.enter_context(orthanc(base / "orthanc"))
-        node = stack.enter_context(gateway_node(base / "gateway"))
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         for port, title in ((node.dicom_port, node.ae_title), (peer.port, peer.ae_title)):
             storescu(port, title, [base / "studies"])
         ceiling = _canned(stack, base)
@@ -134,5 +135,5 @@ def _filled_node(home: Path, shape: Shape) -> Iterator[Node]:
     node = Node(home)
     node.cli("init")
     fill(home / "gateway.db", shape)
-    with gateway_node(home) as node:
+    with node_at_rest(home) as node:
         yield node

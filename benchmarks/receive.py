@@ -6,17 +6,16 @@ index and does not sync.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 from benchmarks.floor import floor
-from benchmarks.node_figures import peak_growth
+from benchmarks.node_figures import node_at_rest, peak_growth
 from benchmarks.objects import CT_512, HUGE, MR_256, TINY_16, Shape
 from benchmarks.rows import Row, medians
+from benchmarks.scratch import new_folder
 from benchmarks.sending import Studies, rate, rate_one_association_each
-from tests.interop.peers import gateway_node, orthanc, storescp
+from tests.interop.peers import orthanc, storescp
 
 ONE_ASSOCIATION = ((MR_256, 600), (CT_512, 300), (TINY_16, 800))
 AT_ONCE = ((4, 200), (16, 60))
@@ -36,10 +35,10 @@ def rows(repeats: int) -> Iterator[Row]:
 
 
 def _one_association(shape: Shape, number: int, repeats: int) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         studies = Studies(base, shape, number)
-        node = stack.enter_context(gateway_node(base / "gateway"))
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         dcmtk = stack.enter_context(storescp(base / "storescp"))
         peer = stack.enter_context(orthanc(base / "orthanc"))
         result = medians(
@@ -57,10 +56,10 @@ def _one_association(shape: Shape, number: int, repeats: int) -> Iterator[Row]:
 
 
 def _one_huge(repeats: int) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         studies = Studies(base, HUGE, 1)
-        node = stack.enter_context(gateway_node(base / "gateway"))
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         dcmtk = stack.enter_context(storescp(base / "storescp"))
         growth = peak_growth(node)
         result = medians(repeats, prepare=studies.renew, ours=rate(studies, node), storescp=rate(studies, dcmtk))
@@ -72,10 +71,10 @@ def _one_huge(repeats: int) -> Iterator[Row]:
 
 
 def _at_once(associations: int, number: int, repeats: int) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         studies = Studies(base, MR_256, number, parallel=associations)
-        node = stack.enter_context(gateway_node(base / "gateway"))
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         peer = stack.enter_context(orthanc(base / "orthanc"))
         result = medians(repeats, prepare=studies.renew, ours=rate(studies, node), orthanc=rate(studies, peer))
         received = node.json("status")["node"]["received"]
@@ -90,10 +89,10 @@ def _default_storescu(repeats: int) -> Iterator[Row]:
     How often it does hangs on which of the two is faster, so that the peer's figure moves between 20 and 100 a second;
     what it costs this node is seen beside the same without Nagle's algorithm.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         studies = Studies(base, MR_256, NAGLE)
-        node = stack.enter_context(gateway_node(base / "gateway"))
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         peer = stack.enter_context(orthanc(base / "orthanc"))
         result = medians(
             repeats,
@@ -114,10 +113,10 @@ def _renewed(studies: Studies, run: Callable[[], float]) -> float:
 
 
 def _one_association_each(repeats: int) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         studies = Studies(base, MR_256, ASSOCIATIONS)
-        node = stack.enter_context(gateway_node(base / "gateway"))
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         dcmtk = stack.enter_context(storescp(base / "storescp"))
         result = medians(
             repeats,

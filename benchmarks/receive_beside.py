@@ -6,7 +6,6 @@ brings instances that a rule forwards, at a steady rate, one by one.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,15 +13,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.mrd import send_scan
+from benchmarks.node_figures import node_at_rest
 from benchmarks.objects import MR_256, TINY_16
 from benchmarks.rows import Row, medians
+from benchmarks.scratch import new_folder
 from benchmarks.sending import Background, Studies, associate, rate
 from gateway.recon.simulation.protocol import Protocol
 from gateway.recon.simulation.sampling import Undersampling
 from gateway.recon.simulation.scan import simulate
 from gateway.wire.mrd.messages import Close, Header
 from gateway.wire.mrd.stream import encode
-from tests.interop.peers import DicomPeer, Node, eventually, gateway_node, storescp
+from tests.interop.peers import DicomPeer, Node, eventually, storescp
 
 NUMBER = 400
 FORWARDED_A_SECOND = 50
@@ -33,9 +34,9 @@ FEEDER = "RAWSCU"  # the calling AE title of the sender whose instances are forw
 
 def rows(repeats: int) -> Iterator[Row]:
     """Instances a second over one association."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
-        node = stack.enter_context(gateway_node(base / "gateway"))
+    with ExitStack() as stack:
+        base = new_folder()
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         sink = stack.enter_context(storescp(base / "sink"))
         node.cli("peers", "add", "sink", sink.address)
         node.cli("rules", "add", "all", "--on", "instance", "--when", f"calling_aet = {FEEDER}", "--send", "sink")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import statistics
 import struct
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
-from benchmarks.node_figures import peak_growth, processor_seconds
+from benchmarks.node_figures import node_at_rest, peak_growth, processor_seconds
 from benchmarks.rows import Row
-from tests.interop.peers import Node, gateway_node
+from benchmarks.scratch import new_folder
+from tests.interop.peers import Node
 from tests.interop.raw_scu import RawScu
 
 IDLE = 200
@@ -26,8 +25,8 @@ VERIFICATION = ("1.2.840.10008.1.1", "1.2.840.10008.1.2")
 
 def rows(_repeats: int) -> Iterator[Row]:
     """Processor time and memory of idle associations, and what another client waits for an answer beside them."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        node = stack.enter_context(gateway_node(Path(folder) / "node", **LIMITS))
+    with ExitStack() as stack:
+        node = stack.enter_context(node_at_rest(new_folder() / "node", **LIMITS))
         growth = peak_growth(node)
         held = [stack.enter_context(associate(node)) for _ in range(IDLE)]
         yield Row(f"{IDLE} idle associations", "% of a core", 100 * _share_of_a_core(node), "", None, "(limit: 3)")

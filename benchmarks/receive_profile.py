@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from unittest.mock import patch
 
 from benchmarks.objects import CT_512, MR_256, TINY_16, Shape
 from benchmarks.rows import Row
+from benchmarks.scratch import new_folder
 from benchmarks.sending import Studies, send_folder
 from gateway import app, config
 from gateway.admin import logs, setup
@@ -93,8 +93,8 @@ def rows(_repeats: int) -> Iterator[Row]:
 
 
 def _profile(shape: Shape, number: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         node = stack.enter_context(_node(base / "gateway"))
         studies = Studies(base, shape, number)
         studies.renew()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,9 +18,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
+from benchmarks.node_figures import node_at_rest
 from benchmarks.objects import MR_256, write_study
 from benchmarks.rows import Row, medians
-from tests.interop.peers import free_port, gateway_node, orthanc, program, running, storescp, storescu
+from benchmarks.scratch import new_folder
+from tests.interop.peers import free_port, orthanc, program, running, storescp, storescu
 
 COUNT = 1000
 LARGE = 512 * 1024 * 1024
@@ -35,13 +36,13 @@ def rows(repeats: int) -> Iterator[Row]:
 
 
 def _study(repeats: int) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        base = Path(folder)
+    with ExitStack() as stack:
+        base = new_folder()
         write_study(base / "study", MR_256, COUNT)
         files = sorted((base / "study").iterdir())
         uid = str(pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
         sink = stack.enter_context(storescp(base / "sink", "--ignore"))
-        node = stack.enter_context(gateway_node(base / "gateway"))
+        node = stack.enter_context(node_at_rest(base / "gateway"))
         peer = stack.enter_context(orthanc(base / "orthanc", peers={"STORESCP": ("STORESCP", sink.port)}))
         canned = free_port()
         command = [sys.executable, "-m", "benchmarks.canned", str(canned), str(COUNT), str(files[0]), str(sink.port)]
@@ -62,20 +63,19 @@ def _study(repeats: int) -> Iterator[Row]:
 
 
 def _large() -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        base = Path(folder)
-        write_study(base / "study", MR_256, 1)
-        (path,) = (base / "study").iterdir()
-        large = pydicom.dcmread(path)
-        large.Rows = large.Columns = 16384
-        large.PixelData = np.arange(LARGE // 2, dtype=np.uint16).tobytes()
-        large.save_as(path)
-        with gateway_node(base / "gateway") as node:
-            assert node.process is not None
-            storescu(node.dicom_port, node.ae_title, [path])
-            before = _peak_mb(node.process.pid)
-            seconds = _get(node.dicom_port, node.ae_title, str(large.StudyInstanceUID))
-            grown = _peak_mb(node.process.pid) - before
+    base = new_folder()
+    write_study(base / "study", MR_256, 1)
+    (path,) = (base / "study").iterdir()
+    large = pydicom.dcmread(path)
+    large.Rows = large.Columns = 16384
+    large.PixelData = np.arange(LARGE // 2, dtype=np.uint16).tobytes()
+    large.save_as(path)
+    with node_at_rest(base / "gateway") as node:
+        assert node.process is not None
+        storescu(node.dicom_port, node.ae_title, [path])
+        before = _peak_mb(node.process.pid)
+        seconds = _get(node.dicom_port, node.ae_title, str(large.StudyInstanceUID))
+        grown = _peak_mb(node.process.pid) - before
     note = f"(the node's peak grew by {grown:.0f} MB)"
     yield Row("C-GET by getscu, one object of 512 MiB", "MB/s", LARGE / 1e6 / seconds, "-", None, note)
 
