@@ -53,6 +53,8 @@ def _one_association(shape: Shape, number: int, repeats: int) -> Iterator[Row]:
     yield Row(case, "instances/s", result["ours"], "Orthanc", result["orthanc"])
     yield Row(case, "instances/s", result["ours"], "floor", result["floor"], "(same disk, no network)")
     yield Row(case, "instances/s", result["ours"], "storescp", result["storescp"], "(no index, no fsync)")
+    both = 1 / (1 / result["floor"] + 1 / result["storescp"])
+    yield Row(case, "instances/s", result["ours"], "both", both, "(storescp's time and the floor's: nothing overlaps)")
 
 
 def _one_huge(repeats: int) -> Iterator[Row]:
