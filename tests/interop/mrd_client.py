@@ -34,7 +34,7 @@ def exchange(port: int, config: str, messages: Iterable[Any]) -> list[Any]:
 
 def scan(path: Path) -> Iterator[Any]:
     """Header and readouts of an MRD file, as the `ismrmrd` package reads them."""
-    with ismrmrd.Dataset(str(path), create_if_needed=False) as dataset:
+    with ismrmrd.Dataset(str(path), mode="r") as dataset:
         yield ismrmrd.xsd.CreateFromDocument(dataset.read_xml_header())
         for number in range(dataset.number_of_acquisitions()):
             yield dataset.read_acquisition(number)

@@ -22,6 +22,7 @@ from gateway.wire.mrd.header import parse_header
 from gateway.wire.mrd.identity import scan_identity
 from gateway.wire.mrd.messages import Header, Message, Text
 from tests import small_scan
+from tests.interop.peers import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -137,6 +138,7 @@ def test_killing_it_ends_the_run_and_the_next_one_works(sandbox: Sandbox, spool:
             child.send_signal(signal.SIGKILL)
         with pytest.raises(NodeFault, match="SIGKILL"):
             list(run.messages())
+    assert eventually(lambda: all(child.status() == psutil.STATUS_ZOMBIE for child in children if child.is_running()))
     assert any(isinstance(message, Image) for message in messages(sandbox, spool))
 
 

@@ -33,7 +33,7 @@ class RawScan:
 
 def read_raw_scan(path: Path) -> RawScan:
     """The header and every readout of an ISMRMRD file."""
-    with ismrmrd.Dataset(str(path), create_if_needed=False) as dataset:
+    with ismrmrd.Dataset(str(path), mode="r") as dataset:
         header = header_from(dataset.read_xml_header())
         readouts = [dataset.read_acquisition(n) for n in range(dataset.number_of_acquisitions())]
     return RawScan(header, [acquisition_from(readout) for readout in readouts])
