@@ -6,20 +6,38 @@ its instance (`instance_pk` becomes empty), and then it can no longer be sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, case, func, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from gateway.db import clock
-from gateway.db.batches import batches
+from gateway.db.batches import among, as_ids, batches
 from gateway.db.peers import request_forward, try_again
+from gateway.db.prepared import Prepared
 from gateway.db.refusals import REFUSED
 from gateway.db.tables import deliveries, instances
-from gateway.db.upsert import greatest, insert
+from gateway.db.upsert import greatest, insert_into
 from gateway.model.errors import NotFoundError
 from gateway.model.work import Delivery, DeliveryCommitment, DeliveryState
 
@@ -94,10 +112,18 @@ def plan(
     was deleted and has come again waits anew unless it was sent. `resend` (the administrator's `gateway send`) begins
     every line again but those that wait for their first attempt.
     """
-    planned = 0
-    for ids in batches(instance_ids):
-        chosen = and_(instances.c.id.in_(ids), instances.c.current.is_(True))
-        planned += _plan(conn, chosen, peer_id, (rule_id, rule_version), priority, resend=resend)
+    moment = clock.now(conn)
+    values = {
+        "ids": as_ids(instance_ids, conn.dialect),
+        "p_peer_id": peer_id,
+        "p_rule_id": rule_id,
+        "p_rule_version": rule_version,
+        "p_priority": priority,
+        "p_due_at": moment,
+        "p_created_at": moment,
+    }
+    # Not the row count, which psycopg does not give for an INSERT.
+    planned = len(_plan(conn.dialect, resend).run(conn, values).fetchall())
     if planned:
         request_forward(conn, peer_id)
     return planned
@@ -105,13 +131,8 @@ def plan(
 
 def due(conn: Connection, peer_id: int, limit: int) -> list[Delivery]:
     """What can be sent to this peer now: the highest priority first, then the oldest."""
-    statement = (
-        _sendable()
-        .where(deliveries.c.peer_id == peer_id, deliveries.c.due_at <= clock.now(conn))
-        .order_by(deliveries.c.priority.desc(), deliveries.c.id)
-        .limit(limit)
-    )
-    return [_delivery(row) for row in conn.execute(statement)]
+    values = {"peer_id": peer_id, "moment": clock.now(conn), "most": limit}
+    return [_delivery(row) for row in _due(conn.dialect).rows(conn, values)]
 
 
 def next_due(conn: Connection, peer_id: int) -> tuple[float, str] | None:
@@ -119,10 +140,10 @@ def next_due(conn: Connection, peer_id: int) -> tuple[float, str] | None:
 
     What it refused says nothing of the peer itself: there the reason is empty.
     """
-    statement = _sendable().where(deliveries.c.peer_id == peer_id).order_by(deliveries.c.due_at).limit(1)
-    row = conn.execute(statement).one_or_none()
-    if row is None:
+    found = _next_due(conn.dialect).rows(conn, {"peer_id": peer_id})
+    if not found:
         return None
+    (row,) = found
     return max(row.due_at - clock.now(conn), 0) / SECOND, "" if row.attempts else row.error
 
 
@@ -143,16 +164,11 @@ def settle(conn: Connection, attempts: Iterable[Attempt], *, max_attempts: int, 
                 "b_status": attempt.status,
                 "b_error": attempt.error[:MAX_ERROR_LENGTH],
                 "b_due_at": moment + round(attempt.delay_s * SECOND),
+                "b_moment": moment,
             }
         )
     for result, rows in sorted(by_result.items()):
-        statement = update(deliveries).where(deliveries.c.id == bindparam("b_id"))
-        if result is not Result.SENT:
-            statement = statement.where(deliveries.c.state == DeliveryState.WAITING)
-        changes = _changes(result, moment, max_attempts)
-        if result is Result.SENT and commitment:
-            changes |= {"commitment": DeliveryCommitment.DUE, "ask_id": None}
-        conn.execute(statement.values(changes), rows)
+        _settlement(conn.dialect, result, max_attempts, commitment).run_each(conn, rows)
 
 
 def get(conn: Connection, delivery_id: int) -> Delivery:
@@ -226,30 +242,17 @@ def cancel_orphans(conn: Connection) -> int:
     return conn.execute(update(deliveries).where(orphaned).values(ended)).rowcount
 
 
-def _plan(
-    conn: Connection,
-    chosen: ColumnElement[bool],
-    peer_id: int,
-    rule: tuple[int | None, int | None],
-    priority: int,
-    *,
-    resend: bool,
-) -> int:
-    moment = clock.now(conn)
-    fixed: Mapping[str, Any] = {
-        "peer_id": peer_id,
-        "rule_id": rule[0],
-        "rule_version": rule[1],
-        "priority": priority,
-        "state": DeliveryState.WAITING.value,
-        "attempts": 0,
-        "due_at": moment,
-        "created_at": moment,
-    }
-    copied = ("id", "digest", "sop_instance_uid")
-    values = [bindparam(f"p_{name}", value, deliveries.c[name].type) for name, value in fixed.items()]
-    source = select(*(instances.c[name] for name in copied), *values).where(chosen).order_by(instances.c.id)
-    statement = insert(conn, deliveries).from_select(["instance_pk", *copied[1:], *fixed], source)
+@cache
+def _plan(dialect: Dialect, resend: bool) -> Prepared:
+    """Lines for the current ones among `ids`; gives those that were added or began again."""
+    given = ("peer_id", "rule_id", "rule_version", "priority", "due_at", "created_at")
+    values = [bindparam(f"p_{name}", type_=deliveries.c[name].type) for name in given]
+    fresh = [literal(DeliveryState.WAITING.value).label("state"), literal(0).label("attempts")]
+    copied = (instances.c.id, instances.c.digest, instances.c.sop_instance_uid)
+    chosen = and_(among(instances.c.id, dialect), instances.c.current.is_(True))
+    source = select(*copied, *values, *fresh).where(chosen).order_by(instances.c.id)
+    columns = ["instance_pk", "digest", "sop_instance_uid", *given, "state", "attempts"]
+    statement = insert_into(deliveries, dialect).from_select(columns, source)
     new = statement.excluded
     gone = and_(deliveries.c.instance_pk.is_(None), deliveries.c.state != DeliveryState.SENT)
     waits_untried = and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.attempts == 0)
@@ -266,12 +269,36 @@ def _plan(
         },
         where=begins_again,
     )
-    # Not the row count, which psycopg's dialect does not give for an INSERT.
-    return len(conn.execute(upsert.returning(deliveries.c.id)).all())
+    return Prepared(upsert.returning(deliveries.c.id), dialect)
 
 
-def _changes(result: Result, moment: int, max_attempts: int) -> dict[str, Any]:
-    told: dict[str, Any] = {name: bindparam(f"b_{name}") for name in ("status", "error", "due_at")}
+@cache
+def _due(dialect: Dialect) -> Prepared:
+    of_peer = (deliveries.c.peer_id == bindparam("peer_id"), deliveries.c.due_at <= bindparam("moment"))
+    urgent_first = (deliveries.c.priority.desc(), deliveries.c.id)
+    return Prepared(_sendable().where(*of_peer).order_by(*urgent_first).limit(bindparam("most")), dialect)
+
+
+@cache
+def _next_due(dialect: Dialect) -> Prepared:
+    of_peer = _sendable().where(deliveries.c.peer_id == bindparam("peer_id"))
+    return Prepared(of_peer.order_by(deliveries.c.due_at).limit(1), dialect)
+
+
+@cache
+def _settlement(dialect: Dialect, result: Result, max_attempts: int, commitment: bool) -> Prepared:
+    statement = update(deliveries).where(deliveries.c.id == bindparam("b_id"))
+    if result is not Result.SENT:
+        statement = statement.where(deliveries.c.state == DeliveryState.WAITING.value)
+    changes = _changes(result, max_attempts)
+    if result is Result.SENT and commitment:
+        changes |= {"commitment": DeliveryCommitment.DUE.value, "ask_id": null()}
+    return Prepared(statement.values(changes), dialect)
+
+
+def _changes(result: Result, max_attempts: int) -> dict[str, Any]:
+    types = {name: deliveries.c[name].type for name in ("status", "error", "due_at")}
+    told: dict[str, Any] = {name: bindparam(f"b_{name}", type_=kind) for name, kind in types.items()}
     if result is Result.POSTPONED:
         # What the peer said of the object itself stands; what happened to the peer now, its job says.
         kept = {name: case((deliveries.c.attempts > 0, deliveries.c[name]), else_=told[name]) for name in _SAID}
@@ -279,9 +306,9 @@ def _changes(result: Result, moment: int, max_attempts: int) -> dict[str, Any]:
     # The attempt that went through counts too: the ledger says at which one it did.
     tried = deliveries.c.attempts + 1
     if result is Result.SENT:
-        return told | {"attempts": tried, "state": DeliveryState.SENT, "sent_at": moment}
+        return told | {"attempts": tried, "state": DeliveryState.SENT.value, "sent_at": bindparam("b_moment")}
     last = case((tried >= max_attempts, DeliveryState.FAILED.value), else_=DeliveryState.WAITING.value)
-    return told | {"attempts": tried, "state": last if result is Result.REFUSED else DeliveryState.FAILED}
+    return told | {"attempts": tried, "state": last if result is Result.REFUSED else DeliveryState.FAILED.value}
 
 
 def _conditions(which: Which) -> list[ColumnElement[bool]]:
@@ -311,7 +338,7 @@ def _all() -> Select[Any]:
 
 def _sendable() -> Select[Any]:
     joined = select(deliveries, *_OF_INSTANCE).join(instances, instances.c.id == deliveries.c.instance_pk)
-    return joined.where(deliveries.c.state == DeliveryState.WAITING)
+    return joined.where(deliveries.c.state == DeliveryState.WAITING.value)
 
 
 def _summary(row: Row[Any]) -> PeerSummary:
@@ -326,7 +353,7 @@ def _summary(row: Row[Any]) -> PeerSummary:
     )
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _delivery(row: Any) -> Delivery:
     """A line with what the index knows of its instance; of a deleted one nothing (id 0, empty key)."""
     return Delivery(
         id=row.id,

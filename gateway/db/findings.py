@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Dialect, bindparam, delete, select
 
 from gateway.db import clock
+from gateway.db.prepared import Prepared
 from gateway.db.tables import findings
 from gateway.db.upsert import insert
 
@@ -40,7 +42,14 @@ def raise_finding(conn: Connection, kind: str, subject: str, detail: str = "") -
 
 def resolve(conn: Connection, kind: str, subject: str) -> bool:
     """Remove a finding; False when there was none."""
-    return conn.execute(delete(findings).where(findings.c.kind == kind, findings.c.subject == subject)).rowcount > 0
+    return bool(_resolve(conn.dialect).run(conn, {"kind": kind, "subject": subject}).rowcount > 0)
+
+
+@cache
+def _resolve(dialect: Dialect) -> Prepared:
+    """Run whenever a job ends well, for the finding that it may have had."""
+    these = (findings.c.kind == bindparam("kind"), findings.c.subject == bindparam("subject"))
+    return Prepared(delete(findings).where(*these), dialect)
 
 
 def listing(conn: Connection, *, kind: str | None = None, limit: int = 1000) -> list[Finding]:

@@ -10,12 +10,14 @@ import difflib
 import ipaddress
 import re
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Dialect, bindparam, func, select, update
 from sqlalchemy import insert as sql_insert
 
 from gateway.db import clock, jobs
+from gateway.db.prepared import Prepared, read_json
 from gateway.db.tables import deliveries, peers
 from gateway.model.errors import NotFoundError, UsageError
 from gateway.model.peer import Peer, Service
@@ -62,8 +64,8 @@ def get(conn: Connection, name: str) -> Peer:
 
 def by_id(conn: Connection, peer_id: int) -> Peer | None:
     """The peer with this id; None when it was removed or never was."""
-    row = conn.execute(select(peers).where(peers.c.id == peer_id, peers.c.removed_at.is_(None))).one_or_none()
-    return None if row is None else _peer(row)
+    found = _by_id(conn.dialect).rows(conn, {"id": peer_id})
+    return _peer(found[0]) if found else None
 
 
 def list_peers(conn: Connection) -> list[Peer]:
@@ -71,6 +73,11 @@ def list_peers(conn: Connection) -> list[Peer]:
     return [
         _peer(row) for row in conn.execute(select(peers).where(peers.c.removed_at.is_(None)).order_by(peers.c.name))
     ]
+
+
+def ids(conn: Connection) -> set[int]:
+    """Of every peer."""
+    return {row[0] for row in _ids(conn.dialect).run(conn, {})}
 
 
 def update_peer(conn: Connection, peer: Peer) -> Peer:
@@ -127,6 +134,16 @@ def try_again(conn: Connection, peer_id: int) -> None:
     """Make what waits for this peer due now: its address changed, it was resumed, or the administrator asks."""
     jobs.hasten(conn, JobKind.FORWARD, forward_key(peer_id))
     request_forward(conn, peer_id)
+
+
+@cache
+def _by_id(dialect: Dialect) -> Prepared:
+    return Prepared(select(peers).where(peers.c.id == bindparam("id"), peers.c.removed_at.is_(None)), dialect)
+
+
+@cache
+def _ids(dialect: Dialect) -> Prepared:
+    return Prepared(select(peers.c.id).where(peers.c.removed_at.is_(None)), dialect)
 
 
 def _refuse_taken(conn: Connection, name: str) -> None:
@@ -200,22 +217,23 @@ def _columns(peer: Peer) -> dict[str, Any]:
     }
 
 
-def _peer(row: Row[Any]) -> Peer:
+def _peer(row: Any) -> Peer:
+    """From a row of SQLAlchemy or of the driver."""
     return Peer(
         id=row.id,
         name=row.name,
         ae_title=row.ae_title,
         host=row.host,
         port=row.port,
-        networks=tuple(row.networks),
+        networks=tuple(read_json(row.networks)),
         calling_aet=row.calling_aet,
-        also_aets=tuple(row.also_aets),
-        services=frozenset(Service(name) for name in row.services),
+        also_aets=tuple(read_json(row.also_aets)),
+        services=frozenset(Service(name) for name in read_json(row.services)),
         max_associations=row.max_associations,
-        tls=row.tls,
+        tls=bool(row.tls),
         tls_name=row.tls_name,
         tls_fingerprint=row.tls_fingerprint,
-        require_user=row.require_user,
-        commitment=row.commitment,
-        paused=row.paused,
+        require_user=bool(row.require_user),
+        commitment=bool(row.commitment),
+        paused=bool(row.paused),
     )

@@ -7,7 +7,6 @@ A match that is recorded while the query runs may be in the answer; one that is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,16 +14,12 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     Connection,
     Dialect,
     FromClause,
     Select,
     Text,
-    any_,
-    bindparam,
     cast,
     exists,
     func,
@@ -38,6 +33,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from gateway.db import headers
+from gateway.db.batches import among, as_ids
 from gateway.db.conditions import moment_condition, number_condition, patient_name_condition, text_condition
 from gateway.db.prepared import Prepared
 from gateway.db.tables import instance_headers, instances, patients, series, studies
@@ -242,23 +238,15 @@ class Reader:
         top = min((_column(level, tag).level for tag in chosen if tag not in COMPUTED), default=level)
         table = _TABLES[level]
         statement = select(table.c.id, *chosen.values()).select_from(_joined(level, top))
-        self._statement = Prepared(statement.where(_among(table.c.id, dialect)).order_by(table.c.id), dialect)
-        self._is_sqlite = dialect.name == "sqlite"
+        self._statement = Prepared(statement.where(among(table.c.id, dialect)).order_by(table.c.id), dialect)
+        self._dialect = dialect
         self.positions: Mapping[int, int] = {tag: position for position, tag in enumerate(chosen, start=1)}
         """Where in a row each attribute stands; the id comes first."""
 
     def rows(self, conn: Connection, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         """One row an entity that is still there, all values as text, in the order of the ids, which ascend."""
-        given = json.dumps(ids) if self._is_sqlite else list(ids)
-        found: list[tuple[Any, ...]] = self._statement.run(conn, {"ids": given}).fetchall()
+        found: list[tuple[Any, ...]] = self._statement.run(conn, {"ids": as_ids(ids, self._dialect)}).fetchall()
         return found
-
-
-def _among(column: ColumnElement[int], dialect: Dialect) -> ColumnElement[bool]:
-    """That a column is one of `ids`, which go as one parameter, so that the statement is always the same."""
-    if dialect.name == "sqlite":
-        return column.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
-    return column == any_(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
 def _column(level: Level, tag: int) -> QueryColumn:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Dialect, Row, delete, func, select, update
 from sqlalchemy import insert as sql_insert
 
 from gateway.db import clock, jobs, rule_definition
+from gateway.db.prepared import Prepared, read_json
 from gateway.db.tables import rule_log, rules
 from gateway.model.errors import NotFoundError, UsageError
 from gateway.model.routing import Rule, SendAction, Trigger
@@ -64,10 +66,7 @@ def get(conn: Connection, name: str) -> Rule:
 
 def list_rules(conn: Connection, *, enabled_only: bool = False) -> list[Rule]:
     """Every rule in the order in which they act: the highest priority first, then the oldest."""
-    statement = select(rules).order_by(rules.c.priority.desc(), rules.c.id)
-    if enabled_only:
-        statement = statement.where(rules.c.enabled.is_(True))
-    return [_rule(row) for row in conn.execute(statement)]
+    return [_rule(row) for row in _in_order(conn.dialect, enabled_only).rows(conn, {})]
 
 
 def update_rule(conn: Connection, rule: Rule, change: Change = Change.SET) -> Rule:
@@ -118,6 +117,12 @@ def sending_to(conn: Connection, peer_id: int) -> list[Rule]:
     return [rule for rule in list_rules(conn) if SendAction(peer_id) in rule.actions]
 
 
+@cache
+def _in_order(dialect: Dialect, enabled_only: bool) -> Prepared:
+    statement = select(rules).order_by(rules.c.priority.desc(), rules.c.id)
+    return Prepared(statement.where(rules.c.enabled.is_(True)) if enabled_only else statement, dialect)
+
+
 def _next_id(conn: Connection) -> int:
     # From the log and not the table: an id that the ledger names must never come to mean another rule.
     return 1 + int(conn.execute(select(func.coalesce(func.max(rule_log.c.rule_id), 0))).scalar_one())
@@ -153,9 +158,10 @@ def _columns(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _rule(row: Row[Any]) -> Rule:
-    settings = {"trigger": row.trigger, "priority": row.priority, "enabled": row.enabled}
-    return _build(row.id, row.name, row.version, {**row.definition, **settings})
+def _rule(row: Any) -> Rule:
+    """From a row of SQLAlchemy or of the driver."""
+    settings = {"trigger": row.trigger, "priority": row.priority, "enabled": bool(row.enabled)}
+    return _build(row.id, row.name, row.version, {**read_json(row.definition), **settings})
 
 
 def _change(row: Row[Any]) -> RuleChange:
