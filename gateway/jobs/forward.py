@@ -5,6 +5,8 @@ destination or the way to it does (no connection, rejection, abort, out of resou
 destination backs off, up to ten minutes, while the others go on in threads of their own. What it says of one object
 concerns that object. An object during which an association broke, or that found the destination full, is put behind
 the others for a while, so that one that the peer cannot survive does not stop all that come after it.
+
+When all is sent the associations stay for a moment: while a scan runs, more comes.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from gateway.db.deliveries import Result as Became
 from gateway.db.engine import Database
 from gateway.jobs import backoff
 from gateway.jobs.handler import Lease, Result
+from gateway.jobs.open_sessions import OpenSessions
 from gateway.jobs.sending import Answered, Broken, Event, Session, Unreadable, send_batch
 from gateway.jobs.store_status import MAX_ATTEMPTS, Verdict, verdict_of
 from gateway.model.peer import Peer
@@ -41,6 +44,10 @@ SETTLE_COUNT = 50
 SETTLE_S = 5.0
 TURN_S = 60.0  # then the thread is given back, so that destinations take turns when there are more of them than threads
 REFUSED_FIRST_S = 30.0
+# How long associations stay without work, and how often is looked for it: what instance rules send comes in portions,
+# twenty a second (`gateway.ingest.recorder.ARRIVALS_S`).
+LINGER_S = 0.5
+LOOK_S = 0.05
 UNREADABLE_FINDING = "object-unreadable"
 
 ConnectTo = Callable[[Peer, Sequence[Kind]], AbstractContextManager[Session]]
@@ -66,12 +73,14 @@ class ForwardHandler:
         *,
         randomness: Callable[[], float] = random.random,
         monotonic: Callable[[], float] = time.monotonic,
+        linger_s: float = LINGER_S,
     ) -> None:
         self._database = database
         self._store = store
         self._connect = connect
         self._random = randomness
         self._monotonic = monotonic
+        self._linger_s = linger_s
 
     def __call__(self, job: Job, lease: Lease, /) -> Result:
         with self._database.read() as conn:
@@ -80,30 +89,45 @@ class ForwardHandler:
             return Result(jobs.Done())  # resuming it, or whatever else changes it, asks again
         if not peer.sendable:
             return Result(jobs.Held(f"{peer.name} has no address: it only sends to us"))
-        return Result(self._forward(peer, job, lease), follow_up=(JobKind.ASK_COMMIT,) if peer.commitment else ())
+        with OpenSessions(partial(self._connect, peer)) as sessions:
+            outcome = self._forward(peer, job, lease, sessions)
+        return Result(outcome, follow_up=(JobKind.ASK_COMMIT,) if peer.commitment else ())
 
-    def _forward(self, peer: Peer, job: Job, lease: Lease) -> jobs.Outcome:
+    def _forward(self, peer: Peer, job: Job, lease: Lease, sessions: OpenSessions) -> jobs.Outcome:
         turn_ends = self._monotonic() + TURN_S
         progress = False
         while not lease.ending and self._monotonic() < turn_ends:
-            with self._database.read() as conn:
-                batch = deliveries.due(conn, peer.id, BATCH * peer.max_associations)
-                moment = clock.to_datetime(clock.now(conn))
-                if not batch:
-                    return _until(deliveries.next_due(conn, peer.id))
-            ledger = _Ledger(self._database, peer, lease, moment, self._random, self._monotonic)
-            self._send(peer, batch, ledger, lease)
+            found = self._due(peer, lease, sessions)
+            if not isinstance(found, _Batch):
+                return found
+            ledger = _Ledger(self._database, peer, lease, found.moment, self._random, self._monotonic)
+            self._send(peer, found.deliveries, ledger, lease, sessions)
             progress = progress or ledger.progress
             if ledger.trouble and (ledger.busy or not ledger.progress):
                 delay_s = backoff.delay_s(1 if progress else job.attempts, self._random)
                 return jobs.Later(delay_s, ledger.trouble) if progress else jobs.Retry(delay_s, ledger.trouble)
         return jobs.Later(0)
 
-    def _send(self, peer: Peer, batch: Sequence[Delivery], ledger: _Ledger, lease: Lease) -> None:
+    def _due(self, peer: Peer, lease: Lease, sessions: OpenSessions) -> _Batch | jobs.Outcome:
+        """What can be sent now, or before the associations have been idle for long; else what becomes of the job."""
+        until = self._monotonic() + self._linger_s
+        while True:
+            with self._database.read() as conn:
+                if peers.by_id(conn, peer.id) != peer:
+                    return jobs.Later(0)  # paused, or to be called in another way
+                batch = deliveries.due(conn, peer.id, BATCH * peer.max_associations)
+                if batch:
+                    return _Batch(batch, clock.to_datetime(clock.now(conn)))
+                if lease.ending or not sessions.any or self._monotonic() >= until:
+                    return _until(deliveries.next_due(conn, peer.id))
+            lease.pause(LOOK_S)
+
+    def _send(
+        self, peer: Peer, batch: Sequence[Delivery], ledger: _Ledger, lease: Lease, sessions: OpenSessions
+    ) -> None:
         stop = threading.Event()
-        connect = partial(self._connect, peer)
         try:
-            with closing(send_batch(batch, self._store, connect, peer.max_associations, stop)) as events:
+            with closing(send_batch(batch, self._store, sessions.lend, peer.max_associations, stop)) as events:
                 for event in events:
                     ledger.add(event)
                     if lease.ending or ledger.busy:
@@ -111,6 +135,14 @@ class ForwardHandler:
             ledger.settle()
         finally:
             stop.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What is due, and when that was."""
+
+    deliveries: Sequence[Delivery]
+    moment: datetime
 
 
 @dataclass(slots=True)

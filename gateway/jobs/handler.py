@@ -53,6 +53,10 @@ class Lease:
         """True when the job is no longer ours: nothing more may be done for it."""
         return self._lost.is_set()
 
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the node works."""
+        self._stopping.wait(seconds)
+
     def renew(self, conn: Connection) -> None:
         """Renew in a transaction that records a part of the work; LeaseLost rolls that back."""
         if self._lost.is_set() or not jobs.renew(conn, self.job, self._lease_s):

@@ -35,6 +35,10 @@ class Session(Protocol):
         """Send one object and wait for its status; raises what ends the association."""
         ...
 
+    def stands(self) -> bool:
+        """After a pause: False when the peer has released the association; raises what else ended it."""
+        ...
+
 
 Connect = Callable[[Sequence[Kind]], AbstractContextManager[Session]]
 """Opens an association for these kinds of objects; raises PeerFault and its kind."""

@@ -119,8 +119,13 @@ class Association:
 
         Raises AssociationAborted, ConnectionLost and what else ends an association.
         """
+        return self.released() or message_id in self._cancelled
+
+    def released(self) -> bool:
+        """Whether the peer has asked for the release, which `receive` answers. Looks without waiting, and raises, as
+        `cancelled`."""
         self.hear()
-        return self._released or message_id in self._cancelled
+        return self._released
 
     def hear(self) -> None:
         """Take in what the peer has said already, without waiting; as `cancelled`, which does that first."""

@@ -33,6 +33,14 @@ class StoreSession:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._peer.__exit__(kind, error, at)
 
+    def stands(self) -> bool:
+        """To be asked before an object that comes after a pause: False when the peer released the association
+        meanwhile, which is answered. Raises what else ended it."""
+        if not self._peer.association.released():
+            return True
+        self._peer.association.receive()
+        return False
+
     def send(self, item: Outgoing) -> StoreOutcome:
         """Send one object and wait for its status.
 

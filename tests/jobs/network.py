@@ -26,7 +26,7 @@ class Network:
         self.breaks_on: set[str] = set()
         self.before: Callable[[str], None] = lambda uid: None
         self.most_open = 0
-        self._open = 0
+        self.open = 0
         self._lock = threading.Lock()
 
     @contextmanager
@@ -36,13 +36,13 @@ class Network:
             raise PeerUnreachable(f"{peer.host}:{peer.port} refused the connection")
         with self._lock:
             self.associations[peer.name].append(frozenset(kinds))
-            self._open += 1
-            self.most_open = max(self.most_open, self._open)
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
         try:
             yield FakeSession(self, peer.name)
         finally:
             with self._lock:
-                self._open -= 1
+                self.open -= 1
 
 
 class FakeSession:
@@ -51,6 +51,9 @@ class FakeSession:
     def __init__(self, network: Network, name: str) -> None:
         self._network = network
         self._name = name
+
+    def stands(self) -> bool:
+        return self._name not in self._network.down
 
     def send(self, item: Outgoing, /) -> StoreOutcome:
         uid = item.sop_instance_uid

@@ -37,7 +37,7 @@ class Rig:
         self.store = store
         self.door = door
         self.network = Network()
-        forward = ForwardHandler(database, store, self.network.connect, randomness=lambda: 1.0)
+        forward = ForwardHandler(database, store, self.network.connect, randomness=lambda: 1.0, linger_s=0)
         handlers: dict[JobKind, Handler] = {JobKind.ROUTE: RouteHandler(database), JobKind.FORWARD: forward}
         self.worker = Worker(database, handlers, randomness=lambda: 1.0)
         self._uids = (f"1.2.3.{number}" for number in itertools.count(100))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from gateway.db.engine import Database
 from gateway.ingest.door import Door
 from gateway.jobs import forward
 from gateway.jobs.forward import UNREADABLE_FINDING, ForwardHandler, connector
+from gateway.jobs.handler import Lease
 from gateway.jobs.worker import Worker
 from gateway.model.errors import StoreFault
 from gateway.model.peer import Peer
@@ -170,6 +173,12 @@ def test_the_urgent_go_first(rig: Rig) -> None:
 
 def test_several_associations_share_the_work_and_send_everything_once(rig: Rig) -> None:
     uids = planned(rig, 12, max_associations=3)
+    together = threading.Barrier(3)
+
+    def wait_for_the_others(_: str) -> None:
+        together.wait(10)
+
+    rig.network.before = wait_for_the_others
     rig.forward()
     assert sorted(rig.network.received["pacs"]) == uids
     assert len(rig.network.associations["pacs"]) == 3
@@ -250,6 +259,60 @@ def test_what_a_sender_does_not_expect_makes_the_destination_back_off(rig: Rig) 
     assert (line.state, line.attempts) == (WAITING, 0)
     assert "KeyError at crash" in line.error
     assert "Roe" not in line.error + rig.job(JobKind.FORWARD).error
+
+
+class Lingering:
+    """What happens at the looks for more work, in order; the clock stands, so that only they end the wait."""
+
+    def __init__(self, rig: Rig, monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
+        self._left = deque(steps)
+        self._clock = 0.0
+        monkeypatch.setattr(Lease, "pause", self._pause)
+        handler = ForwardHandler(rig.database, rig.store, rig.network.connect, monotonic=lambda: self._clock)
+        self.worker = Worker(rig.database, {JobKind.FORWARD: handler})
+
+    def _pause(self, _seconds: float) -> None:
+        if self._left:
+            self._left.popleft()()
+        else:
+            self._clock += forward.LINGER_S
+
+
+def test_what_comes_soon_goes_over_the_same_association(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    uids = planned(rig)
+
+    def more() -> None:
+        uids.extend(rig.receive(1))
+        rig.route()
+
+    lingering = Lingering(rig, monkeypatch, more, lambda: None, more)
+    assert lingering.worker.run_due() == 2, "one for what was asked for meanwhile, and is sent already"
+    assert rig.network.received["pacs"] == uids
+    assert len(rig.network.associations["pacs"]) == 1
+    assert rig.job(JobKind.FORWARD).state is JobState.DONE
+
+
+def test_a_destination_that_is_paused_while_it_lingers_gets_nothing_more(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uids = planned(rig)
+
+    def pause() -> None:
+        rig.database.write(lambda conn: peers.pause(conn, "pacs"))
+        rig.receive(1)
+        rig.route()
+
+    Lingering(rig, monkeypatch, pause).worker.run_due()
+    assert rig.network.received["pacs"] == uids
+
+
+def test_a_node_that_stops_waits_for_nothing_more(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned(rig)
+    lingering = Lingering(rig, monkeypatch)
+    monkeypatch.setattr(Lease, "pause", lambda *_: lingering.worker.stop(0))
+    lingering.worker.run_due()
+    assert rig.states() == [SENT]
+    assert rig.network.open == 0
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -23,13 +24,14 @@ from pydicom.uid import (
 )
 from pynetdicom import AE, evt
 
-from gateway.model.errors import AssociationAborted, AssociationRejected, PeerUnreachable, StoreFault
+from gateway.model.errors import AssociationAborted, AssociationRejected, PeerFault, PeerUnreachable, StoreFault
 from gateway.net.connection import Deadlines
 from gateway.reencode.pool import Reencoder
 from gateway.scu.association import Destination
 from gateway.scu.contexts import group_by_contexts, propose
 from gateway.scu.outgoing import CHUNK, Outgoing
 from gateway.scu.store import StoreSession, store_all
+from tests.interop.peers import eventually
 from tests.interop.pynetdicom_peer import listening
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
@@ -194,6 +196,30 @@ def test_an_abort_by_the_peer_is_raised_after_what_was_answered() -> None:
         assert next(outcomes).sop_instance_uid == items[0].sop_instance_uid
         with pytest.raises(AssociationAborted):
             next(outcomes)
+
+
+@pytest.mark.parametrize("ends", ["release", "abort"])
+def test_after_a_pause_it_is_known_whether_the_association_stands(ends: str) -> None:
+    accepted: list[Any] = []
+    items = [outgoing(dataset(), IMPLICIT) for _ in range(2)]
+
+    def keep(event: Any) -> int:
+        accepted.append(event.assoc)
+        return 0
+
+    with pynetdicom_peer(keep) as destination, StoreSession(destination, [items[0].kind]) as session:
+        for item in items:
+            assert session.stands()
+            assert session.send(item).stored
+        # The peer waits for the answer to its release.
+        peer = threading.Thread(target=getattr(accepted[0], ends), daemon=True)
+        peer.start()
+        if ends == "release":
+            assert eventually(lambda: not session.stands())
+        else:
+            with pytest.raises(PeerFault):  # that pynetdicom aborts is sometimes lost as it closes
+                eventually(lambda: not session.stands())
+        peer.join(10)
 
 
 class BrokenReader(BytesIO):
