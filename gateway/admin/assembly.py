@@ -5,7 +5,7 @@ The node adds listeners and workers around them; a command that finds no node us
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from gateway.config import Settings
 from gateway.db import rules
 from gateway.db.engine import Database
 from gateway.model.routing import Trigger
+from gateway.model.work import JobKind, Wake
 from gateway.reencode.pool import Reencoder
 from gateway.store.filesystem import FilesystemStore
 
@@ -25,13 +26,10 @@ if TYPE_CHECKING:
     from gateway.net.tls import Credentials
 
 
-def assemble(
-    settings: Settings, home: Path, database: Database, *, triggers: Triggers, requested: Callable[[float], None]
-) -> Context:
+def assemble(settings: Settings, home: Path, database: Database, *, triggers: Triggers, requested: Wake) -> Context:
     """Store and way in around an open database.
 
-    `requested` is called when jobs were requested, with the seconds until one can be due. The caller closes the
-    way in.
+    `requested` is called when jobs were requested. The caller closes the way in.
     """
     store = FilesystemStore.open_existing(settings.store.folder_in(home), reserve=settings.store.reserve)
 
@@ -73,5 +71,5 @@ def _credentials(settings: Settings, home: Path) -> Credentials:
     return Credentials(TlsFiles(certificate, key, authorities, ClientAuth(dicom.tls_client_auth)))
 
 
-def _nobody(_: float) -> None:
+def _nobody(*_kinds: JobKind, delay_s: float = 0.0) -> None:
     """No worker waits in this process."""

@@ -30,6 +30,7 @@ FINDINGS: Mapping[str, str] = {
     "object-cut-off": "an object that ended before its end; it is kept as it came",
     "uid-not-conformant": "UIDs that are none by the standard; they are kept as they came",
     "object-not-kept": "objects that could not be kept; their senders were told, and have them still",
+    HELD_FINDING: "held until its rule can be evaluated; it is about to be looked at again",
     "object-unreadable": "an object that the store does not give back; look with gateway db verify",
 }
 
@@ -98,12 +99,14 @@ def _jobs(facts: Facts) -> Iterator[Problem]:
 
 
 def _findings(facts: Facts) -> Iterator[Problem]:
-    # What a rule holds is told by its job.
-    for kind in sorted({finding.kind for finding in facts.findings} - {HELD_FINDING}):
+    # What a rule holds is told by its job, unless that is about to look again.
+    told = {HELD_FINDING} if any(job.state is JobState.HELD for job in facts.troubled_jobs) else set()
+    for kind in sorted({finding.kind for finding in facts.findings} - told):
         of_kind = [finding for finding in facts.findings if finding.kind == kind]
         details = some([f"{finding.subject}: {finding.detail}".rstrip(": ") for finding in of_kind])
         text = FINDINGS.get(kind, kind)
-        yield Problem(Severity.WARNING, f"{len(of_kind)} × {text}", details, "gateway status --acknowledge")
+        command = "gateway rules show NAME" if kind == HELD_FINDING else "gateway status --acknowledge"
+        yield Problem(Severity.WARNING, f"{len(of_kind)} × {text}", details, command)
 
 
 def _scans(facts: Facts) -> Iterator[Problem]:

@@ -23,6 +23,7 @@ from gateway.jobs.recon_files import inspect_file
 from gateway.jobs.reconstruct import Reconstructor
 from gateway.jobs.sandbox import Sandbox, SandboxSettings
 from gateway.model.routing import Trigger
+from gateway.model.work import JobKind, Wake
 from gateway.store.protocol import ObjectStore
 
 # No step of a reconstruction gains from more.
@@ -49,20 +50,20 @@ def build_way_in(
     database: Database,
     store: ObjectStore,
     triggers: Triggers,
-    requested: Callable[[float], None],
+    requested: Wake,
 ) -> WayIn:
-    """`requested` is called when jobs were requested, with the seconds until one can be due."""
+    """`requested` is called when jobs were requested."""
     recorder = Recorder(
         database,
         on_conflict=settings.dicom.on_conflict,
         quiet=_quiet_times(settings),
         triggers=triggers,
-        committed=requested,
+        committed=lambda delay_s: requested(JobKind.ROUTE, delay_s=delay_s),
     )
     door = Door(store, recorder, default_issuer=settings.dicom.default_issuer)
     sandbox = Sandbox(sandbox_settings(settings, home))
     inspect = partial(inspect_file, sandbox)
-    at_once = partial(requested, 0.0)
+    at_once = partial(requested, JobKind.ROUTE, JobKind.RECONSTRUCT)
     reserve = settings.store.reserve
     scans = ScanIntake(database, store, home / SPOOL_NAME, inspect, reserve=reserve, committed=at_once)
     reconstructor = Reconstructor(database, store, door, sandbox, settings.mrd.aliases, __version__, at_once)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from gateway.model.work import JobKind, Wake
 
 
 class Bell:
     """Rings whoever answers it; nobody, in a process that only listens."""
 
     def __init__(self) -> None:
-        self._answer: Callable[[float], None] | None = None
+        self._answer: Wake | None = None
 
-    def answer_with(self, answer: Callable[[float], None]) -> None:
+    def answer_with(self, answer: Wake) -> None:
         """Call this at every ring from now on."""
         self._answer = answer
 
-    def ring(self, delay_s: float) -> None:
-        """Follow-up jobs were requested; the first is due in `delay_s`."""
+    def ring(self, *kinds: JobKind, delay_s: float = 0.0) -> None:
+        """Jobs of these kinds were requested; the first is due in `delay_s`."""
         if self._answer is not None:
-            self._answer(delay_s)
+            self._answer(*kinds, delay_s=delay_s)

@@ -80,7 +80,7 @@ def _worker(context: Context, bell: Bell, desk: ReportDesk) -> Worker:
         context.database.write(jobs.release_leases)
         context.database.write(lambda connection: _bound_waits(connection, context.settings))
     worker = Worker(context.database, handlers(context, desk), lease_s=context.settings.node.lease_seconds)
-    bell.answer_with(lambda delay_s: worker.wake(delay_s=delay_s))
+    bell.answer_with(worker.wake)
     return worker
 
 

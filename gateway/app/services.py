@@ -13,13 +13,14 @@ from gateway.db import commitments
 from gateway.jobs.ask_commit import take_report
 from gateway.model.commitment import CommitmentRequest, Requester
 from gateway.model.peer import Peer
+from gateway.model.work import JobKind, Wake
 from gateway.scp.commitment import Commitment, ReportDesk
 from gateway.scp.find import Finder, query_class
 from gateway.scp.service import ServiceClass
 
 
 def service_classes(
-    context: Context, desk: ReportDesk, requested: Callable[[float], None], peers: Callable[[], Sequence[Peer]]
+    context: Context, desk: ReportDesk, requested: Wake, peers: Callable[[], Sequence[Peer]]
 ) -> tuple[ServiceClass, ...]:
     """The service classes that need more of the node than the door: a line for each.
 
@@ -41,9 +42,9 @@ def _query(context: Context) -> ServiceClass:
     return query_class(finder)
 
 
-def _commitment(context: Context, desk: ReportDesk, requested: Callable[[float], None]) -> ServiceClass:
+def _commitment(context: Context, desk: ReportDesk, requested: Wake) -> ServiceClass:
     def record(requester: Requester, asked: CommitmentRequest) -> None:
         context.database.write(lambda conn: commitments.request(conn, requester, asked))
-        requested(0.0)
+        requested(JobKind.COMMIT)
 
     return Commitment(desk, record, partial(take_report, context.database)).service_class()

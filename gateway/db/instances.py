@@ -37,7 +37,7 @@ def study_of(conn: Connection, series_pk: int) -> int:
 
 
 def unmark_routed(conn: Connection, instance_pk: int) -> None:
-    """Let the rules of every trigger see an instance again; deliveries that were made are not made twice."""
+    """Let the rules of series and studies see an instance again; deliveries that were made are not made twice."""
     conn.execute(sql_delete(routed_instances).where(routed_instances.c.instance_pk == instance_pk))
 
 

@@ -19,27 +19,26 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
-    Row,
-    Select,
     and_,
     bindparam,
     case,
-    false,
     func,
+    null,
     or_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy import delete as sql_delete
 
 from gateway.db import clock
-from gateway.db.prepared import Prepared
+from gateway.db.prepared import Prepared, read_json
 from gateway.db.tables import jobs
 from gateway.db.upsert import greatest, insert_into, least
 from gateway.model.errors import LeaseLost, NotFoundError, UsageError
@@ -84,9 +83,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """It waits for the administrator (or for new material, which looks again)."""
+    """It waits for the administrator, or for new material, which looks again, but not before `pause_s`."""
 
     error: str
+    pause_s: float = 0.0
 
 
 Outcome = Done | Later | Retry | Failed | Held
@@ -106,9 +106,9 @@ def request(
     """Ask for work and return the job's id; a second request for the same kind and key joins the first.
 
     The job is due `delay_s` from now, and each further request pushes that back, but never beyond `force_after_s`
-    (default `delay_s`) after the first request that it has not served yet. While it backs off after a failure, a
-    request does not hurry it. A request that would push it back by less than `slack_s` writes nothing: a job that
-    waits sees, whenever it is claimed, what the transactions before have written.
+    (default `delay_s`) after the first request that it has not served yet. While it backs off after a failure, or
+    pauses after it was held, a request does not hurry it. A request that would push it back by less than `slack_s`
+    writes nothing: a job that waits sees, whenever it is claimed, what the transactions before have written.
     """
     moment = clock.now(conn)
     due_at = moment + round(delay_s * SECOND)
@@ -149,9 +149,10 @@ def _request(dialect: Dialect) -> Prepared:
     new = statement.excluded
     ended = or_(*(jobs.c.state == state.value for state in ENDED))
     force_at = case((or_(ended, jobs.c.force_at == NOT_REQUESTED), new.force_at), else_=jobs.c.force_at)
-    backing_off = and_(jobs.c.state == JobState.READY.value, jobs.c.attempts > 0)
-    due_at = case((backing_off, greatest(jobs.c.due_at, new.due_at)), else_=least(new.due_at, force_at))
-    starts_again = or_(ended, jobs.c.state == JobState.HELD.value)
+    held = jobs.c.state == JobState.HELD.value
+    backing_off = or_(held, and_(jobs.c.state == JobState.READY.value, jobs.c.attempts > 0))
+    wanted = least(new.due_at, force_at)
+    due_at = case((backing_off, greatest(jobs.c.due_at, wanted)), else_=wanted)
     upsert = statement.on_conflict_do_update(
         index_elements=[jobs.c.kind, jobs.c.key],
         set_={
@@ -159,8 +160,8 @@ def _request(dialect: Dialect) -> Prepared:
             "payload": new.payload,
             "priority": case((ended, new.priority), else_=greatest(jobs.c.priority, new.priority)),
             "state": case((jobs.c.state == JobState.LEASED.value, jobs.c.state), else_=JobState.READY.value),
-            "attempts": case((starts_again, 0), else_=jobs.c.attempts),
-            "error": case((starts_again, ""), else_=jobs.c.error),
+            "attempts": case((ended, 0), else_=jobs.c.attempts),
+            "error": case((or_(ended, held), ""), else_=jobs.c.error),
             "created_at": case((ended, new.created_at), else_=jobs.c.created_at),
             "finished_at": None,
             "due_at": due_at,
@@ -177,7 +178,8 @@ def claim(conn: Connection, kinds: Sequence[JobKind], *, lease_s: float, limit: 
     """
     moment = clock.now(conn)
     for kind in kinds:
-        ids = conn.execute(_claimable(kind, moment, limit)).scalars().all()
+        due = {"b_kind": kind.value, "b_moment": moment, "b_limit": limit}
+        ids = [row[0] for row in _claimable(conn.dialect).run(conn, due)]
         if ids:
             return [_lease(conn, job_id, moment + round(lease_s * SECOND)) for job_id in ids]
     return []
@@ -186,8 +188,7 @@ def claim(conn: Connection, kinds: Sequence[JobKind], *, lease_s: float, limit: 
 def renew(conn: Connection, job: Job, lease_s: float) -> bool:
     """Hold the lease for `lease_s` from now; False when it is no longer this job's."""
     until = clock.now(conn) + round(lease_s * SECOND)
-    result = conn.execute(update(jobs).where(_owned(job)).values(lease_until=until))
-    return result.rowcount == 1
+    return bool(_renew(conn.dialect).run(conn, {**_owner(job), "b_lease_until": until}).rowcount == 1)
 
 
 def settle(conn: Connection, job: Job, outcome: Outcome) -> None:
@@ -196,19 +197,21 @@ def settle(conn: Connection, job: Job, outcome: Outcome) -> None:
     Call it first in the transaction that records what the job made: when the lease is lost, LeaseLost rolls all of it
     back.
     """
-    row = conn.execute(select(jobs.c.generation, jobs.c.due_at).where(_owned(job)).with_for_update()).one_or_none()
-    if row is None:
+    found = _leased(conn.dialect).rows(conn, _owner(job))
+    if not found:
         raise LeaseLost(f"the lease of job {job.id} ({job.kind} {job.key}) ran out before it was settled")
-    values = _settled(outcome, clock.now(conn), row.due_at if row.generation != job.generation else None)
-    conn.execute(update(jobs).where(_owned(job)).values(lease_token=None, lease_until=None, **values))
+    (row,) = found
+    asked_again = row.generation != job.generation
+    unchanged = _Settled(JobState.READY, row.due_at, row.attempts)
+    settled = _settled(outcome, clock.now(conn), unchanged, asked_again=asked_again)
+    values = {f"b_{name}": value for name, value in settled._asdict().items()}
+    _settle(conn.dialect).run(conn, {**_owner(job), **values, "b_state": settled.state.value})
 
 
 def next_due(conn: Connection, kinds: Sequence[JobKind]) -> int | None:
     """When the next job of these kinds can be claimed (microseconds since 1970 UTC); None when there is none."""
-    ready = select(func.min(jobs.c.due_at)).where(jobs.c.state == JobState.READY, jobs.c.kind.in_(kinds))
-    leased = select(func.min(jobs.c.lease_until)).where(jobs.c.state == JobState.LEASED, jobs.c.kind.in_(kinds))
-    times = [time for time in (conn.execute(ready).scalar(), conn.execute(leased).scalar()) if time is not None]
-    return min(times, default=None)
+    found: int | None = _next_due(conn.dialect, tuple(kinds)).run(conn, {}).fetchone()[0]
+    return found
 
 
 def get(conn: Connection, job_id: int) -> Job:
@@ -291,57 +294,107 @@ def prune(conn: Connection, older_than_s: float) -> int:
     return conn.execute(sql_delete(jobs).where(ended, jobs.c.finished_at < horizon)).rowcount
 
 
-def _claimable(kind: JobKind, moment: int, limit: int) -> Select[int]:
-    due = and_(jobs.c.kind == kind, jobs.c.state == JobState.READY, jobs.c.due_at <= moment)
+@cache
+def _claimable(dialect: Dialect) -> Prepared:
+    kind, moment = jobs.c.kind == bindparam("b_kind"), bindparam("b_moment", type_=jobs.c.due_at.type)
+    due = and_(kind, jobs.c.state == JobState.READY.value, jobs.c.due_at <= moment)
     window = select(jobs.c.id).where(due).order_by(jobs.c.due_at).limit(CLAIM_WINDOW)
-    expired = and_(jobs.c.kind == kind, jobs.c.state == JobState.LEASED, jobs.c.lease_until <= moment)
-    return (
+    expired = and_(kind, jobs.c.state == JobState.LEASED.value, jobs.c.lease_until <= moment)
+    statement = (
         select(jobs.c.id)
         .where(or_(and_(due, jobs.c.id.in_(window)), expired))
         .order_by(jobs.c.priority.desc(), jobs.c.due_at, jobs.c.id)
-        .limit(limit)
+        .limit(bindparam("b_limit"))
         .with_for_update(skip_locked=True)
     )
+    return Prepared(statement, dialect)
 
 
 def _lease(conn: Connection, job_id: int, until: int) -> Job:
-    statement = (
-        update(jobs)
-        .where(jobs.c.id == job_id)
-        .values(
-            state=JobState.LEASED,
-            lease_token=secrets.token_hex(16),
-            lease_until=until,
-            attempts=jobs.c.attempts + 1,
-            force_at=NOT_REQUESTED,
-        )
-        .returning(jobs)
-    )
-    return _job(conn.execute(statement).one())
+    values = {"b_id": job_id, "b_lease_token": secrets.token_hex(16), "b_lease_until": until}
+    (row,) = _take(conn.dialect).rows(conn, values)
+    return _job(row)
 
 
-def _owned(job: Job) -> ColumnElement[bool]:
-    if job.lease_token is None:
-        return false()
-    return and_(jobs.c.id == job.id, jobs.c.state == JobState.LEASED, jobs.c.lease_token == job.lease_token)
+@cache
+def _take(dialect: Dialect) -> Prepared:
+    taken: dict[str, Any] = {name: bindparam(f"b_{name}") for name in ("lease_token", "lease_until")}
+    counted = {"state": JobState.LEASED.value, "attempts": jobs.c.attempts + 1, "force_at": NOT_REQUESTED}
+    statement = update(jobs).where(jobs.c.id == bindparam("b_id")).values({**taken, **counted})
+    return Prepared(statement.returning(*jobs.c), dialect)
 
 
-def _settled(outcome: Outcome, moment: int, requested: int | None) -> dict[str, object]:
-    """The columns after an outcome; `requested` is the due time that requests during the lease asked for, if any."""
+def _owner(job: Job) -> dict[str, object]:
+    """What `_owned` asks for; a job that was never leased is nobody's."""
+    return {"b_id": job.id, "b_lease_token": job.lease_token}
+
+
+def _owned() -> ColumnElement[bool]:
+    leased = jobs.c.state == JobState.LEASED.value
+    return and_(jobs.c.id == bindparam("b_id"), leased, jobs.c.lease_token == bindparam("b_lease_token"))
+
+
+@cache
+def _renew(dialect: Dialect) -> Prepared:
+    return Prepared(update(jobs).where(_owned()).values(lease_until=bindparam("b_lease_until")), dialect)
+
+
+@cache
+def _leased(dialect: Dialect) -> Prepared:
+    statement = select(jobs.c.generation, jobs.c.due_at, jobs.c.attempts).where(_owned())
+    return Prepared(statement.with_for_update(), dialect)
+
+
+class _Settled(NamedTuple):
+    """The columns that an outcome decides."""
+
+    state: JobState
+    due_at: int
+    attempts: int
+    error: str = ""
+    finished_at: int | None = None
+
+
+@cache
+def _settle(dialect: Dialect) -> Prepared:
+    decided = {name: bindparam(f"b_{name}", type_=jobs.c[name].type) for name in _Settled._fields}
+    statement = update(jobs).where(_owned()).values({**decided, "lease_token": null(), "lease_until": null()})
+    return Prepared(statement, dialect)
+
+
+def _settled(outcome: Outcome, moment: int, unchanged: _Settled, *, asked_again: bool) -> _Settled:
+    """The columns after an outcome; where requests came during the lease, `unchanged` is due as they asked for."""
+    error = "" if isinstance(outcome, Done) else outcome.error[:MAX_ERROR_LENGTH]
     if isinstance(outcome, Retry):
-        due = moment + round(outcome.delay_s * SECOND)
-        return {"state": JobState.READY, "due_at": due, "error": outcome.error[:MAX_ERROR_LENGTH]}
+        return unchanged._replace(due_at=_after(moment, outcome.delay_s), error=error)
     if isinstance(outcome, Later):
-        due = moment + round(outcome.delay_s * SECOND)
-        due = due if requested is None else min(due, requested)
-        return {"state": JobState.READY, "due_at": due, "attempts": 0, "error": outcome.error[:MAX_ERROR_LENGTH]}
-    if requested is not None:
-        return {"state": JobState.READY, "attempts": 0, "error": ""}
+        due_at = _after(moment, outcome.delay_s)
+        due_at = min(due_at, unchanged.due_at) if asked_again else due_at
+        return unchanged._replace(due_at=due_at, attempts=0, error=error)
+    if asked_again and not (isinstance(outcome, Held) and outcome.pause_s):
+        return unchanged._replace(attempts=0)
     if isinstance(outcome, Done):
-        return {"state": JobState.DONE, "attempts": 0, "error": "", "finished_at": moment}
+        return unchanged._replace(state=JobState.DONE, attempts=0, finished_at=moment)
     if isinstance(outcome, Held):
-        return {"state": JobState.HELD, "error": outcome.error[:MAX_ERROR_LENGTH]}
-    return {"state": JobState.FAILED, "error": outcome.error[:MAX_ERROR_LENGTH], "finished_at": moment}
+        state = JobState.READY if asked_again else JobState.HELD
+        return unchanged._replace(state=state, due_at=_after(moment, outcome.pause_s), error=error)
+    return unchanged._replace(state=JobState.FAILED, error=error, finished_at=moment)
+
+
+def _after(moment: int, seconds: float) -> int:
+    return moment + round(seconds * SECOND)
+
+
+@cache
+def _next_due(dialect: Dialect, kinds: tuple[JobKind, ...]) -> Prepared:
+    """In one statement, so that a job which changes its state meanwhile is in it."""
+    waits = ((JobState.READY, jobs.c.due_at), (JobState.LEASED, jobs.c.lease_until))
+    parts = [
+        select(func.min(until).label("until")).where(jobs.c.state == state.value, jobs.c.kind == kind.value)
+        for kind in kinds
+        for state, until in waits
+    ]
+    return Prepared(select(func.min(union_all(*parts).subquery().c.until)), dialect)
 
 
 def _make_due(conn: Connection, which: ColumnElement[bool]) -> int:
@@ -349,12 +402,13 @@ def _make_due(conn: Connection, which: ColumnElement[bool]) -> int:
     return conn.execute(update(jobs).where(which).values(values)).rowcount
 
 
-def _job(row: Row[Any]) -> Job:
+def _job(row: Any) -> Job:
+    """From a row of SQLAlchemy or of the driver."""
     return Job(
         id=row.id,
         kind=JobKind(row.kind),
         key=row.key,
-        payload=row.payload,
+        payload=read_json(row.payload),
         state=JobState(row.state),
         priority=row.priority,
         generation=row.generation,

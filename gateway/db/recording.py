@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, bindparam, func, insert, select, update
 
-from gateway.db import clock, instances
+from gateway.db import clock, instances, routed
 from gateway.db.findings import raise_finding
 from gateway.db.levels import Levels
 from gateway.db.prepared import Prepared
@@ -96,6 +96,7 @@ class InstanceWriter:
         _cancel_waiting(conn, older)
         if self._on_conflict is OnConflict.KEEP_BOTH:
             conn.execute(update(table).where(table.c.id.in_(older)).values(current=False))
+            routed.forget_arrivals(conn, older)
             return self._insert_rows(conn, new, packed_header, RecordOutcome.CONFLICT_KEPT)
         replacing = self._insert_rows(conn, new, packed_header, RecordOutcome.CONFLICT_REPLACED)
         instances.delete(conn, older)  # afterwards, so that the levels that both share stay; the sweep takes the bytes
@@ -133,7 +134,8 @@ def _columns(new: NewInstance, series_pk: int, received_at: int) -> dict[str, An
 
 def _mark_routed(conn: Connection, instance_pk: int) -> None:
     """The rules are not to see this instance, also when others of its series come later."""
-    conn.execute(insert(routed_instances), [{"instance_pk": instance_pk, "trigger": trigger} for trigger in Trigger])
+    looked_at = (Trigger.SERIES, Trigger.STUDY)  # where what is not noted, as an arrival is, would be unseen
+    conn.execute(insert(routed_instances), [{"instance_pk": instance_pk, "trigger": trigger} for trigger in looked_at])
 
 
 def _cancel_waiting(conn: Connection, instance_pks: list[int]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import column as sql_column
 
 from gateway.model.errors import SchemaMismatch
 
-REVISION = "0006"
+REVISION = "0007"
 """The version that this program works with; the newest in `migrations/versions`."""
 
 OLDEST = "0001"

@@ -18,8 +18,9 @@ from gateway.model.work import DeliveryState, JobState
 def shift(conn: Connection, seconds: float) -> None:
     """The clock was set forward by this (back, where it is negative): everything waits as long as it did before."""
     by = round(seconds * SECOND)
-    ready, leased = jobs.c.state == JobState.READY, jobs.c.state == JobState.LEASED
-    conn.execute(update(jobs).where(ready | leased).values(due_at=jobs.c.due_at + by))
+    leased = jobs.c.state == JobState.LEASED
+    waiting = jobs.c.state.in_((JobState.READY, JobState.HELD))
+    conn.execute(update(jobs).where(waiting | leased).values(due_at=jobs.c.due_at + by))
     conn.execute(update(jobs).where(jobs.c.force_at != NOT_REQUESTED).values(force_at=jobs.c.force_at + by))
     conn.execute(update(jobs).where(leased).values(lease_until=jobs.c.lease_until + by))
     waits = deliveries.c.state == DeliveryState.WAITING
@@ -30,9 +31,10 @@ def bound(conn: Connection, *, job_s: float, lease_s: float, delivery_s: float) 
     """Let nothing wait longer than it can ever be told to: the clock was set back while no node ran."""
     moment = clock.now(conn)
     latest = moment + round(job_s * SECOND)
-    ready, leased = jobs.c.state == JobState.READY, jobs.c.state == JobState.LEASED
-    conn.execute(update(jobs).where(ready, jobs.c.due_at > latest).values(due_at=latest))
-    conn.execute(update(jobs).where(ready, jobs.c.force_at > latest).values(force_at=latest))
+    leased = jobs.c.state == JobState.LEASED
+    waiting = jobs.c.state.in_((JobState.READY, JobState.HELD))
+    conn.execute(update(jobs).where(waiting, jobs.c.due_at > latest).values(due_at=latest))
+    conn.execute(update(jobs).where(waiting, jobs.c.force_at > latest).values(force_at=latest))
     held_until = moment + round(lease_s * SECOND)
     conn.execute(update(jobs).where(leased, jobs.c.lease_until > held_until).values(lease_until=held_until))
     tried_by = moment + round(delivery_s * SECOND)

@@ -15,7 +15,7 @@ from itertools import count
 
 from sqlalchemy import Connection
 
-from gateway.db import headers, instances, jobs
+from gateway.db import headers, instances, jobs, routed
 from gateway.db.engine import CommitUnknown, Database, DatabaseBusy
 from gateway.db.findings import raise_finding
 from gateway.db.recording import InstanceWriter, Recorded
@@ -27,6 +27,9 @@ from gateway.model.work import JobKind
 
 # How much sooner than asked a series may be looked at, so that not every instance of it moves its job.
 LONGEST_SLACK_S = 1.0
+# Instances of a series that come within this time are routed together. A look takes three short transactions, however
+# many it takes in; at twenty a second they leave a sender its rate, and nobody who waits for an image sees the delay.
+ARRIVALS_S = 0.05
 LARGEST_GROUP = 64  # bounds how long one transaction keeps other writers out: some 10 ms
 
 # The kind of finding that says that objects were refused for want of a working disk or database.
@@ -45,7 +48,7 @@ class QuietTimes:
 
     def of(self, trigger: Trigger) -> float:
         """Seconds that a rule with this trigger waits."""
-        return {Trigger.INSTANCE: 0.0, Trigger.SERIES: self.series_s, Trigger.STUDY: self.study_s}[trigger]
+        return {Trigger.INSTANCE: ARRIVALS_S, Trigger.SERIES: self.series_s, Trigger.STUDY: self.study_s}[trigger]
 
 
 class _Waiting:
@@ -211,27 +214,31 @@ class Recorder:
         recorded = [self._writer.add(conn, waiting.new, waiting.packed_header) for waiting in group]
         if self._index_fault:
             raise_finding(conn, NOT_KEPT, "index", self._index_fault)
-        requests: dict[str, tuple[str, int]] = {}
+        looks: dict[str, tuple[Trigger, int]] = {}
         for waiting, one in zip(group, recorded, strict=True):
             if _is_to_be_routed(waiting.new, one):
-                requests |= _requests(one, triggers)
+                looks |= _looks(one, triggers)
+                if Trigger.INSTANCE in triggers:
+                    routed.note_arrival(conn, one.series_pk, one.instance_pk)
             if one.outcome in _CHANGING:
                 _show_defects(conn, waiting.new.header)
-        for key in sorted(requests):
-            self._request(conn, key, *requests[key])
+        for key in sorted(looks):
+            self._request(conn, key, *looks[key])
         return recorded
 
-    def _request(self, conn: Connection, key: str, level: str, pk: int) -> None:
-        delay_s = self.quiet.of(Trigger(level))
-        slack_s = min(delay_s / 10, LONGEST_SLACK_S)
+    def _request(self, conn: Connection, key: str, trigger: Trigger, pk: int) -> None:
+        """What comes pushes a look at a series or study back; one at arrivals waits for the first alone."""
+        delay_s, force_s = self.quiet.of(trigger), self.quiet.force_s
+        arrivals = trigger is Trigger.INSTANCE
         jobs.request(
             conn,
             JobKind.ROUTE,
             key,
-            {level: pk},
+            {"study" if trigger is Trigger.STUDY else "series": pk},
             delay_s=delay_s,
-            force_after_s=self.quiet.force_s,
-            slack_s=slack_s,
+            force_after_s=delay_s if arrivals else force_s,
+            # However long a look at arrivals has been due: it will see these too, and they need not say so.
+            slack_s=force_s if arrivals else min(delay_s / 10, LONGEST_SLACK_S),
         )
 
 
@@ -242,15 +249,11 @@ def _is_to_be_routed(new: NewInstance, recorded: Recorded) -> bool:
     return new.route and recorded.outcome in _CHANGING
 
 
-def _requests(recorded: Recorded, triggers: frozenset[Trigger]) -> dict[str, tuple[str, int]]:
-    """Keys of the route jobs that this instance asks for, each with its level and row. A series is always looked at."""
-    rows = {
-        Trigger.INSTANCE: recorded.instance_pk,
-        Trigger.SERIES: recorded.series_pk,
-        Trigger.STUDY: recorded.study_pk,
-    }
-    asked = triggers | {Trigger.SERIES}
-    return {f"{trigger}:{pk}": (trigger.value, pk) for trigger, pk in rows.items() if trigger in asked}
+def _looks(recorded: Recorded, triggers: frozenset[Trigger]) -> dict[str, tuple[Trigger, int]]:
+    """Keys of the route jobs that this instance asks for, with whose rules look at which row: always at a series."""
+    series_pk, study_pk = recorded.series_pk, recorded.study_pk
+    rows = {trigger: study_pk if trigger is Trigger.STUDY else series_pk for trigger in triggers | {Trigger.SERIES}}
+    return {routed.look_key(trigger, pk): (trigger, pk) for trigger, pk in rows.items()}
 
 
 def _show_defects(conn: Connection, header: InstanceHeader) -> None:

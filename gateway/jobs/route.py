@@ -1,9 +1,10 @@
 """Routing: from what came in to deliveries and reconstructions.
 
-The job's key names what is looked at: `instance:`, `series:` or `study:` and its row (the rules of that trigger, over
-the instances that they have not seen), or `scan:` and its row (rules that reconstruct, over the raw scan). When a rule
-cannot be evaluated for one instance, everything that the job looks at is held: nothing of it is planned or marked,
-`status` shows why, and a change of the rules or a new instance looks again.
+The job's key names what is looked at: `series:` or `study:` and its row (the rules of that trigger, over the instances
+that they have not seen), `arrivals:` and a series (the rules of instances, over what came to it just now), or `scan:`
+and its row (rules that reconstruct, over the raw scan). When a rule cannot be evaluated for one instance, everything
+that the job looks at is held: nothing of it is planned or settled, `status` shows why, and a change of the rules or a
+new instance looks again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from gateway.routing.decide import decide, decide_scan, evaluate
 from gateway.routing.subject import Subject
 
 SCAN = "scan"
+# Before new arrivals let what is held be looked at again: by then a stream has brought some hundreds, and each look
+# costs as much as the last.
+HELD_PAUSE_S = 5.0
+_TRIGGERS = {word: trigger for trigger, word in routed.LOOKS.items()}
 
 
 @dataclass(slots=True)
@@ -62,18 +67,22 @@ class RouteHandler:
         level, _, number = job.key.partition(":")
         if level == SCAN:
             return self._route_scan(int(number))
-        return self._route_instances(Trigger(level), int(number))
+        return self._route_instances(_TRIGGERS[level], int(number))
 
     def _route_instances(self, trigger: Trigger, subject_id: int) -> Result:
         with self._database.read() as conn:
             known = rules.list_rules(conn, enabled_only=True)
             plan = _plan(conn, known, trigger, routed.unrouted(conn, trigger, subject_id))
-            plan.held += _unknown_peers(plan.sends, {peer.id for peer in peers.list_peers(conn)})
-            subject = f"{trigger} {routed.uid_of(conn, trigger, subject_id)}"
+            plan.held += _unknown_peers(plan.sends, peers.ids(conn))
+            subject = f"{routed.LOOKS[trigger]} {routed.uid_of(conn, trigger, subject_id)}"
+        arrivals = trigger is Trigger.INSTANCE
         if plan.held:
-            return _hold(subject, f"{len(plan.held)} of {len(plan.seen)} instances; {plan.held[0]}")
+            why = f"{len(plan.held)} of {len(plan.seen)} instances; {plan.held[0]}"
+            return _hold(subject, why, pause_s=HELD_PAUSE_S if arrivals else 0.0)
+        more = arrivals and len(plan.seen) == routed.MOST_ARRIVALS
         follow_up = (JobKind.FORWARD,) if plan.sends else ()
-        return Result(jobs.Done(), partial(_record_sends, trigger, plan, subject), follow_up)
+        record = partial(_record_sends, trigger, plan, subject)
+        return Result(jobs.Later(0) if more else jobs.Done(), record, follow_up)
 
     def _route_scan(self, scan_id: int) -> Result:
         with self._database.read() as conn:
@@ -113,8 +122,8 @@ def _unknown_peers(sends: Iterable[PlannedAction], known: set[int]) -> list[str]
     return [f"rule {plan.rule_id} sends to a removed peer" for peer, plan in wanted.items() if peer not in known]
 
 
-def _hold(subject: str, why: str) -> Result:
-    return Result(jobs.Held(why), lambda conn: findings.raise_finding(conn, HELD_FINDING, subject, why))
+def _hold(subject: str, why: str, *, pause_s: float = 0.0) -> Result:
+    return Result(jobs.Held(why, pause_s), lambda conn: findings.raise_finding(conn, HELD_FINDING, subject, why))
 
 
 def _record_sends(trigger: Trigger, plan: _Plan, subject: str, conn: Connection) -> None:
@@ -128,7 +137,7 @@ def _record_sends(trigger: Trigger, plan: _Plan, subject: str, conn: Connection)
                 rule_version=planned.rule_version,
                 priority=planned.priority,
             )
-    routed.mark(conn, trigger, plan.seen)
+    routed.settle(conn, trigger, plan.seen)
     if plan.unmatched:
         counters.add(conn, UNMATCHED_COUNTER, plan.unmatched)
     findings.resolve(conn, HELD_FINDING, subject)

@@ -36,7 +36,9 @@ def evaluate_file(rules: Sequence[Rule], file: BinaryIO, *, source: Source | Non
     head = read_file_head(file)
     header = peek_header(file, head)
     came_from = source or Source(calling_aet=head.value(SENDING_AE_TITLE))
-    subject = subjects.InstanceSubject(header.header, header.header_transfer_syntax_uid, came_from, Origin.RECEIVED)
+    subject = subjects.InstanceSubject(
+        lambda: header.header, header.header_transfer_syntax_uid, came_from, Origin.RECEIVED
+    )
     return Explanation(header.sop_instance_uid, explain(rules, subject))
 
 

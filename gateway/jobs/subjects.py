@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from functools import cached_property
 
 from gateway.db.routed import Candidate
@@ -19,7 +20,7 @@ from gateway.wire.mrd.header import parse_header
 class InstanceSubject:
     """The values of one DICOM instance; the header is read when the first DICOM keyword is asked for."""
 
-    def __init__(self, header: bytes, transfer_syntax_uid: str, source: Source, origin: Origin) -> None:
+    def __init__(self, header: Callable[[], bytes], transfer_syntax_uid: str, source: Source, origin: Origin) -> None:
         self._bytes = header
         self._transfer_syntax_uid = transfer_syntax_uid
         self._provenance = provenance(source, origin)
@@ -31,7 +32,7 @@ class InstanceSubject:
 
     @cached_property
     def _header(self) -> Header:
-        return Header(self._bytes, self._transfer_syntax_uid)
+        return Header(self._bytes(), self._transfer_syntax_uid)
 
 
 class UnreadableScan:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 
 class JobKind(StrEnum):
@@ -28,6 +29,12 @@ class JobState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Wake(Protocol):
+    """Says that jobs of these kinds (none given: of any) were requested, the first of them due in `delay_s`."""
+
+    def __call__(self, *kinds: JobKind, delay_s: float = 0.0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

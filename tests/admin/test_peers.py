@@ -8,6 +8,7 @@ import pytest
 
 from gateway.admin import peers
 from gateway.admin.context import Context
+from gateway.app.bell import Bell
 from gateway.app.services import service_classes
 from gateway.model.peer import Peer, Service
 from gateway.scp.classes import storage, verification
@@ -21,7 +22,7 @@ def test_a_peer_may_everything_that_there_is(context: Context) -> None:
 
 @pytest.mark.parametrize("service", sorted(Service))
 def test_every_service_that_may_be_allowed_is_offered(service: Service, context: Context) -> None:
-    classes = (verification(), storage(), *service_classes(context, ReportDesk(), lambda _: None, lambda: ()))
+    classes = (verification(), storage(), *service_classes(context, ReportDesk(), Bell().ring, lambda: ()))
     peer = Peer(1, "pacs", "PACS", services=frozenset({service}))
     assert allowed(peer, classes)
     assert not allowed(replace(peer, services=frozenset()), classes)

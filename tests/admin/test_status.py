@@ -17,7 +17,7 @@ from gateway.db import counters, findings, jobs
 from gateway.db import deliveries as ledger
 from gateway.jobs.at_work import AtWork
 from gateway.model.instance import Groups
-from gateway.model.routing import UNMATCHED_COUNTER
+from gateway.model.routing import HELD_FINDING, UNMATCHED_COUNTER
 from gateway.model.work import JobKind
 
 
@@ -135,6 +135,16 @@ def test_a_held_job_shows_why(running: Context) -> None:
     (problem,) = problems(running)
     assert problem.details == (f"job {job.id} (series:1): rule a: EchoTime cannot be read",)
     assert status.report(running).level == 1
+
+
+def test_what_is_held_is_told_also_while_it_is_about_to_be_looked_at_again(running: Context) -> None:
+    """New material has made the job ready again, which says nothing of why it was held."""
+    detail = "1 of 3 instances; rule a: EchoTime cannot be read"
+    running.database.write(lambda conn: findings.raise_finding(conn, HELD_FINDING, "arrivals 1.2", detail))
+    (problem,) = problems(running)
+    assert problem.text.startswith("1 × held until its rule can be evaluated")
+    assert problem.details == (f"arrivals 1.2: {detail}",)
+    assert problem.command == "gateway rules show NAME"
 
 
 def test_findings_are_told_in_words_until_they_are_acknowledged(running: Context) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -167,6 +168,38 @@ def test_a_retry_backs_off_and_no_request_hurries_it(database: Database) -> None
     request(database)
     assert claim(database) is None
     assert read(database, lambda conn: jobs.get(conn, job.id)).due_at >= waiting.due_at
+
+
+def test_a_stream_of_requests_keeps_no_retry_from_its_turn(database: Database) -> None:
+    """Each would push it back by its delay; together they may not push it beyond the forced end."""
+    job_id = request(database, delay_s=0.05, force_after_s=0.05)
+    make_due(database, job_id)
+    waiting = settle(database, claimed(database), jobs.Retry(0.02, "no"))
+    request(database, delay_s=0.05, force_after_s=0.05)
+    due_at = read(database, lambda conn: jobs.get(conn, job_id)).due_at
+    time.sleep(0.06)
+    request(database, delay_s=0.05, force_after_s=0.05)
+    assert waiting.due_at < due_at == read(database, lambda conn: jobs.get(conn, job_id)).due_at
+    assert claim(database) is not None
+
+
+def test_what_is_held_pauses_before_new_material_looks_again(database: Database) -> None:
+    """Also where that came while the job was worked on, and however much of it comes."""
+    job_id = request(database)
+    held = settle(database, claimed(database), jobs.Held("no", pause_s=600))
+    for _ in range(3):
+        request(database, delay_s=0.05, force_after_s=0.05)
+        assert read(database, lambda conn: jobs.get(conn, job_id)).due_at == held.due_at
+    make_due(database, job_id)
+    job = claimed(database)
+    request(database)
+    again = settle(database, job, jobs.Held("still not", pause_s=600))
+    assert (again.state, again.error) == (JobState.READY, "still not")
+    assert claim(database) is None
+    make_due(database, job_id)
+    settle(database, claimed(database), jobs.Held("no", pause_s=600))
+    assert database.write(lambda conn: jobs.release_held(conn, ROUTE)) == 1
+    assert claimed(database).attempts == 1
 
 
 def test_a_request_hurries_what_only_waits_for_later(database: Database) -> None:

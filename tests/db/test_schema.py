@@ -9,11 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from gateway.db import schema, tables
+from gateway.db import jobs, routed, schema, tables
 from gateway.db.engine import Database
 from gateway.model.errors import SchemaMismatch
+from gateway.model.routing import Trigger
+from gateway.model.work import JobKind
+from tests.db import seeding
 
 
 def _set_version(url: str, version: str) -> None:
@@ -93,4 +96,41 @@ def test_a_failed_migration_leaves_nothing(empty_url: str, monkeypatch: pytest.M
         database.write(migrate_and_fail)
     with database.read() as conn:
         assert schema.current(conn) is None
+    database.close()
+
+
+def test_jobs_of_single_instances_become_arrivals_of_their_series(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done or cancelled is over; all else, whatever its state, is looked at again."""
+    states = ("ready", "leased", "held", "failed", "done", "cancelled")
+    with monkeypatch.context() as before:
+        before.setattr(schema, "REVISION", "0006")
+        database = Database.open(empty_url, create=True)
+        series_pks = [database.write(seeding.add_series) for _ in range(2)]
+        first, *others = database.write(lambda conn: seeding.add_instances(conn, series_pks[0], 5))
+        (last,) = database.write(lambda conn: seeding.add_instances(conn, series_pks[1]))
+        add = text(
+            "INSERT INTO jobs (kind, key, payload, state, due_at, force_at, created_at)"
+            " VALUES ('route', :key, '{}', :state, 0, 0, 0)"
+        )
+        keys = [f"instance:{pk}" for pk in (first, *others, last)]
+        rows = zip([*keys, "instance:9999", "series:1"], [*states, "ready", "ready"], strict=True)
+        jobs_before = [{"key": key, "state": state} for key, state in rows]
+        database.write(lambda conn: conn.execute(add, jobs_before))
+        seen = text("INSERT INTO routed_instances (instance_pk, trigger) VALUES (:pk, :trigger)")
+        marks = [{"pk": last, "trigger": trigger} for trigger in ("instance", "series")]
+        database.write(lambda conn: conn.execute(seen, marks))
+        database.close()
+    Database.upgrade(empty_url)
+    database = Database.open(empty_url)
+    with database.read() as conn:
+        assert routed.unrouted(conn, Trigger.INSTANCE, series_pks[0]) == [first, *others[:3]]
+        assert {job.key for job in jobs.listing(conn)} == {f"arrivals:{series_pks[0]}", "series:1"}
+        assert conn.execute(select(tables.routed_instances.c.trigger)).scalars().all() == ["series"]
+    taken = database.write(lambda conn: jobs.claim(conn, [JobKind.ROUTE], lease_s=60, limit=9))
+    assert {job.key: job.payload for job in taken} == {
+        f"arrivals:{series_pks[0]}": {"series": series_pks[0]},
+        "series:1": {},
+    }
     database.close()

@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from gateway.db import findings, instances, jobs
+from gateway.db import findings, instances, jobs, routed
 from gateway.db.engine import CommitUnknown, Database, DatabaseBusy
 from gateway.db.recording import InstanceWriter
-from gateway.ingest.recorder import NOT_KEPT, QuietTimes, Recorder
+from gateway.db.tables import arrivals
+from gateway.db.tables import instances as instance_table
+from gateway.ingest.recorder import ARRIVALS_S, NOT_KEPT, QuietTimes, Recorder
 from gateway.model.errors import DatabaseFault
-from gateway.model.instance import Groups, NewInstance, Origin, RecordOutcome
+from gateway.model.instance import Groups, NewInstance, OnConflict, Origin, RecordOutcome
 from gateway.model.routing import Trigger
 from gateway.model.work import JobKind, JobState
 from tests.db.building import new_instance
@@ -159,7 +161,7 @@ def test_a_route_job_comes_with_the_row(database: Database) -> None:
     [
         (frozenset[Trigger](), ["series"]),
         (frozenset({Trigger.STUDY}), ["series", "study"]),
-        (frozenset(Trigger), ["instance", "series", "study"]),
+        (frozenset(Trigger), ["arrivals", "series", "study"]),
     ],
 )
 def test_a_series_is_always_looked_at_others_where_a_rule_asks(
@@ -169,11 +171,48 @@ def test_a_series_is_always_looked_at_others_where_a_rule_asks(
     assert [key.split(":")[0] for key in _job_keys(database)] == levels
 
 
-def test_an_instance_rule_is_due_at_once(database: Database) -> None:
-    Recorder(database).record(new_instance())
+def test_what_comes_to_a_series_within_a_moment_is_one_job(database: Database) -> None:
+    """It is due soon after the first, however many follow, and these write nothing into it."""
+    recorder = Recorder(database, triggers=lambda: frozenset({Trigger.INSTANCE}))
+    for number in range(3):
+        recorder.record(new_instance(f"1.1.{number}"))
+        recorder.record(new_instance(f"1.2.{number}", series_instance_uid="1.2.3.9"))
+        time.sleep(ARRIVALS_S / 2)
     with database.read() as conn:
-        due = {job.key.split(":")[0]: job.due_at - job.created_at for job in jobs.listing(conn)}
-    assert due["instance"].total_seconds() == 0
+        found = [job for job in jobs.listing(conn) if job.key.startswith("arrivals:")]
+        noted = [routed.unrouted(conn, Trigger.INSTANCE, int(str(job.payload["series"]))) for job in found]
+    assert [(job.due_at - job.created_at).total_seconds() for job in found] == [ARRIVALS_S] * 2
+    assert [job.generation for job in found] == [1, 1]
+    assert [len(each) for each in noted] == [3, 3]
+
+
+def test_arrivals_are_noted_for_rules_of_instances_alone(database: Database) -> None:
+    """A rule that is added later acts on what comes from then on."""
+    triggers = frozenset({Trigger.SERIES})
+    recorder = Recorder(database, triggers=lambda: triggers)
+    recorder.record(new_instance("1.1"))
+    triggers = frozenset({Trigger.INSTANCE})
+    recorder.record(new_instance("1.2", route=False))
+    assert _arrivals(database) == []
+    recorder.record(new_instance("1.3"))
+    assert _arrivals(database) == ["1.3"]
+
+
+@pytest.mark.parametrize("policy", [OnConflict.KEEP_BOTH, OnConflict.REPLACE])
+def test_a_superseded_arrival_is_none(database: Database, policy: OnConflict) -> None:
+    recorder = Recorder(database, on_conflict=policy)
+    for content in ("a", "b"):
+        recorder.record(new_instance("1.1", content=content))
+    with database.read() as conn:
+        (version,) = instances.by_sop_instance_uid(conn, "1.1", current_only=True)
+        assert routed.unrouted(conn, Trigger.INSTANCE, version.series_id) == [version.id]
+
+
+def _arrivals(database: Database) -> list[str]:
+    """SOP Instance UIDs that rules of instances have yet to see."""
+    found = select(instance_table.c.sop_instance_uid).join(arrivals)
+    with database.read() as conn:
+        return list(conn.execute(found.order_by(arrivals.c.instance_pk)).scalars())
 
 
 def test_no_job_for_duplicates_and_for_what_is_not_to_be_routed(recorder: Recorder) -> None:
@@ -215,7 +254,7 @@ def test_whoever_wants_to_know_is_told_of_each_commit(database: Database) -> Non
     recorder.record(new_instance("1.1"))
     recorder.triggers = lambda: frozenset({Trigger.INSTANCE})
     recorder.record(new_instance("1.2"))
-    assert told == [recorder.quiet.series_s, 0.0]
+    assert told == [recorder.quiet.series_s, ARRIVALS_S]
 
 
 def test_an_index_that_another_program_holds_is_waited_for_once_and_told_of_later(tmp_path: Path) -> None:

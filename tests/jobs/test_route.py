@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import Connection, insert, update
 
-from gateway.db import clock, counters, jobs, peers, rules
+from gateway.db import clock, counters, jobs, peers, routed, rules
 from gateway.db.engine import Database
 from gateway.db.tables import instance_headers, raw_scans
 from gateway.ingest.door import Door
+from gateway.ingest.recorder import ARRIVALS_S
 from gateway.jobs.handler import Lease, Result
 from gateway.jobs.route import RouteHandler
 from gateway.jobs.worker import Worker
@@ -90,11 +93,87 @@ def test_each_trigger_has_its_rules(rig: Rig) -> None:
     assert len(rig.states()) == 6
 
 
-def test_an_instance_rule_acts_at_once(rig: Rig) -> None:
+def test_an_instance_rule_acts_in_a_moment_on_all_that_came_to_its_series(rig: Rig) -> None:
+    rig.rule("urgent", rig.peer("pacs"), on=Trigger.INSTANCE)
+    uids = rig.receive(3)
+    time.sleep(ARRIVALS_S)
+    assert rig.worker.run_due(JobKind.ROUTE) == 1
+    assert sorted(rig.ledger()) == uids
+
+
+def test_an_instance_that_comes_while_arrivals_are_routed_follows(rig: Rig) -> None:
+    rig.rule("urgent", rig.peer("pacs"), on=Trigger.INSTANCE)
+    rig.receive(1)
+    late: list[str] = []
+    handler = RouteHandler(rig.database)
+
+    def handle(job: Job, lease: Lease, /) -> Result:
+        result = handler(job, lease)
+        if job.key.startswith("arrivals:") and not late:
+            late.extend(rig.receive(1))
+        return result
+
+    rig.make_due(JobKind.ROUTE)
+    Worker(rig.database, {JobKind.ROUTE: handle}).run_due()
+    assert late[0] not in rig.ledger()
+    rig.route()
+    assert late[0] in rig.ledger()
+
+
+def test_arrivals_are_taken_in_portions(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no transaction is long, whatever waited while the node did not work."""
+    rig.rule("urgent", rig.peer("pacs"), on=Trigger.INSTANCE)
+    uids = rig.receive(5)
+    monkeypatch.setattr(routed, "MOST_ARRIVALS", 2)
+    routed._noted.cache_clear()
+    sizes: list[int] = []
+    settle = routed.settle
+
+    def counting(conn: Connection, trigger: Trigger, ids: Sequence[int]) -> None:
+        sizes.extend([len(ids)] if trigger is Trigger.INSTANCE else [])
+        settle(conn, trigger, ids)
+
+    monkeypatch.setattr(routed, "settle", counting)
+    rig.route()
+    routed._noted.cache_clear()
+    assert sorted(rig.ledger()) == uids
+    assert sizes == [2, 2, 1]
+
+
+def test_an_instance_rule_acts_on_what_comes_after_it_was_made(rig: Rig) -> None:
+    rig.door.recorder.triggers = lambda: rig.read(rules.triggers_in_use)
+    rig.receive(2)
     rig.rule("urgent", rig.peer("pacs"), on=Trigger.INSTANCE)
     uids = rig.receive(2)
-    rig.worker.run_due(JobKind.ROUTE)
+    rig.route()
     assert sorted(rig.ledger()) == uids
+
+
+def test_what_is_imported_again_with_route_is_an_arrival(rig: Rig) -> None:
+    rig.rule("urgent", rig.peer("pacs"), on=Trigger.INSTANCE)
+    for route in (False, True):
+        give(rig.door, encode("1.2.3.9"), "1.2.3.9", origin=Origin.IMPORTED, route=route)
+        rig.route()
+        assert list(rig.ledger()) == ["1.2.3.9"] * route
+
+
+def test_arrivals_that_a_rule_holds_hold_what_follows_until_it_is_changed(rig: Rig) -> None:
+    """New arrivals look again, but only after a pause: a stream of them would do nothing else."""
+    broken_rule = rig.rule("rows", rig.peer("pacs"), "Rows > 4", on=Trigger.INSTANCE)
+    give(rig.door, _with_broken_rows("1.2.3.9"), "1.2.3.9")
+    rig.route()
+    rig.receive(1)
+    time.sleep(ARRIVALS_S)
+    assert rig.worker.run_due(JobKind.ROUTE) == 0
+    rig.route()
+    assert rig.ledger() == {}
+    assert rig.findings() == [(HELD_FINDING, "arrivals 1.2.3.4")]
+    (held,) = [job for job in rig.read(jobs.listing) if job.state is JobState.HELD]
+    assert "1 of 2 instances; rule rows cannot be evaluated" in held.error
+    rig.database.write(lambda conn: rules.update_rule(conn, replace(broken_rule, groups=())))
+    rig.worker.run_due(JobKind.ROUTE)
+    assert len(rig.ledger()) == 2
+    assert rig.findings() == []
 
 
 def test_what_no_rule_of_any_trigger_matched_is_counted_once(rig: Rig) -> None:
@@ -114,8 +193,7 @@ def test_a_rule_that_cannot_be_evaluated_holds_the_series_whole(rig: Rig) -> Non
     rig.rule("rows", pacs, "Rows > 4")
     rig.rule("all", pacs)
     rig.receive(2)
-    broken = encode("1.2.3.9").replace(b"\x28\x00\x10\x00US\x02\x00\x08\x00", b"\x28\x00\x10\x00US\x03\x00\x08\x00\x00")
-    give(rig.door, broken, "1.2.3.9")
+    give(rig.door, _with_broken_rows("1.2.3.9"), "1.2.3.9")
     rig.route()
     assert rig.ledger() == {}
     assert (HELD_FINDING, "series 1.2.3.4") in rig.findings()
@@ -184,6 +262,10 @@ def test_a_raw_scan_whose_header_cannot_be_read_is_held(rig: Rig) -> None:
     assert rig.read(lambda conn: jobs.listing(conn, kinds=(JobKind.RECONSTRUCT,))) == []
 
 
+def _with_broken_rows(uid: str) -> bytes:
+    return encode(uid).replace(b"\x28\x00\x10\x00US\x02\x00\x08\x00", b"\x28\x00\x10\x00US\x03\x00\x08\x00\x00")
+
+
 class Arrivals(RuleBasedStateMachine):
     """Any order of arrivals, routing, forwarding, outages and crashed leases."""
 
@@ -239,8 +321,8 @@ class Arrivals(RuleBasedStateMachine):
 
 
 def test_whatever_happens_in_whatever_order_everything_arrives_once(rig: Rig) -> None:
-    for name in Arrivals.PEERS:
-        rig.rule(name, rig.peer(name))
+    for name, trigger in zip(Arrivals.PEERS, (Trigger.SERIES, Trigger.INSTANCE), strict=True):
+        rig.rule(name, rig.peer(name), on=trigger)
 
     class Here(Arrivals):
         pass

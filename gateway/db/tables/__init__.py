@@ -10,11 +10,12 @@ JSON are portable types. No table is keyed by anything that a peer chose, and an
 
 from gateway.db.tables.columns import metadata
 from gateway.db.tables.configuration import peers, rule_log, rules, users
-from gateway.db.tables.index import instance_headers, instances, patients, routed_instances, series, studies
+from gateway.db.tables.index import arrivals, instance_headers, instances, patients, routed_instances, series, studies
 from gateway.db.tables.scans import noise_measurements, raw_scans, recon_runs
 from gateway.db.tables.work import commitment_asks, commitments, counters, deliveries, findings, jobs
 
 __all__ = [
+    "arrivals",
     "commitment_asks",
     "commitments",
     "counters",

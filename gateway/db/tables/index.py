@@ -128,11 +128,21 @@ instance_headers = Table(
     Column("header", LargeBinary, nullable=False),  # zlib
 )
 
-# Instances that the rules of a trigger have seen: a late instance is routed alone, and no watermark over ids or times
-# could promise that a commit still under way is not passed over.
+# Instances that the rules of series and of studies have seen: a late instance is routed alone, and no watermark over
+# ids or times could promise that a commit still under way is not passed over.
 routed_instances = Table(
     "routed_instances",
     metadata,
     Column("instance_pk", BigId, ForeignKey("instances.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("trigger", String(16), primary_key=True),
+)
+
+# Instances that the rules of instances have yet to see. They look many times while a series comes in, so that what is
+# new must be found without going through what was there before.
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("instance_pk", BigId, ForeignKey("instances.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("series_pk", BigId, ForeignKey("series.id"), nullable=False),
+    Index(None, "series_pk", "instance_pk"),
 )
