@@ -141,7 +141,7 @@ def test_a_ready_line_that_cannot_be_printed_is_no_reason_to_end(home: Path) -> 
     command = [sys.executable, "-m", "gateway", "--home", str(home), "serve"]
     with Path("/dev/full").open("wb") as full, subprocess.Popen(command, stdout=full, stderr=full) as process:
         try:
-            assert eventually((home / SOCKET_NAME).exists, 30)
+            assert eventually((home / SOCKET_NAME).exists)
             assert client.call(home, "status.report", {})["node"] is not None
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) != FAILED, "a drain ends with 0, or with Python's own complaint of the full device"

@@ -63,6 +63,6 @@ def test_a_series_is_forwarded_though_the_clock_was_set(node: Node, clock: Path,
             assert {scu.store(item) for item in items} == {0x0000}
             clock.write_text(step)
             assert scu.store(items[0]) == 0x0000, "the association goes on"
-        assert eventually(lambda number=number: target.count() == 5 * number, 30), node.log.read_text()  # type: ignore[misc]
+        assert eventually(lambda number=number: target.count() == 5 * number), node.log.read_text()  # type: ignore[misc]
     assert node.log.read_text().count("clock.set") == 3
     assert eventually(lambda: {line["state"] for line in node.call("deliveries.list")} == {"sent"})

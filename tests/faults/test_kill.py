@@ -90,7 +90,7 @@ def test_forwarding_and_routing_while_instances_still_arrive(node: Node, objects
             sender.join()
             node.start()
         wanted = {item.sop_instance_uid for item in acknowledged}
-        assert eventually(lambda: wanted <= set(target.received), 60), node.cli("status", check=False).stdout
+        assert eventually(lambda: wanted <= set(target.received)), node.cli("status", check=False).stdout
         for item in acknowledged:
             assert {data for _, data in target.received[item.sop_instance_uid]} == {item.data_set}
         found = node.indexed()

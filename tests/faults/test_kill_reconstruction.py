@@ -71,7 +71,7 @@ def sent(node: Node) -> Counter[str]:
 def assert_whole(node: Node, pacs: Sink, found: Counter[str]) -> None:
     """What is in the index is there once, sent once by the ledger, and delivered with the same bytes each time."""
     assert set(found.values()) <= {1}
-    assert eventually(lambda: sent(node) == found, 60), node.cli("status", check=False).stdout
+    assert eventually(lambda: sent(node) == found), node.cli("status", check=False).stdout
     assert found.keys() == pacs.received.keys()
     assert all(len(set(versions)) == 1 for versions in pacs.received.values())
     assert node.cli("db", "verify").returncode == 0
@@ -84,11 +84,11 @@ def test_a_stored_scan_that_was_being_reconstructed_is_done_after_the_restart(
     path.write_bytes(b"".join(stream()))
     node.cli("rules", "add", "images", "--when", "origin = imported", "--reconstruct", "auto")
     node.cli("import", str(path), "--route")
-    assert eventually(lambda: pacs.count() >= 3, 30), node.cli("status", check=False).stdout
+    assert eventually(lambda: pacs.count() >= 3), node.cli("status", check=False).stdout
     node.kill()
     assert len(pacs.received) < REPETITIONS
     node.start()
-    assert eventually(lambda: len(pacs.received) == REPETITIONS, 60), node.cli("status", check=False).stdout
+    assert eventually(lambda: len(pacs.received) == REPETITIONS), node.cli("status", check=False).stdout
     assert eventually(lambda: settled(node))
     assert_whole(node, pacs, indexed(node))
     entry = the_scan(node)
@@ -107,7 +107,7 @@ def test_a_stream_whose_end_was_sent_ends_as_images_or_as_an_incomplete_scan(nod
         node.kill()
     came = len(client.images)
     node.start()
-    assert eventually(lambda: settled(node), 60), node.cli("status", check=False).stdout
+    assert eventually(lambda: settled(node)), node.cli("status", check=False).stdout
     entry = the_scan(node)
     found = indexed(node)
     assert_whole(node, pacs, found)

@@ -21,7 +21,7 @@ def lasting_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 def node(lasting_node: Node) -> Iterator[Node]:
     """The same without objects, scans, peers and rules; its ledger and its log go on."""
     yield lasting_node
-    assert eventually(lambda: not at_work(lasting_node), 30)
+    assert eventually(lambda: not at_work(lasting_node))
     for name in ("rules", "peers"):
         for each in lasting_node.call(f"{name}.list"):
             lasting_node.call(f"{name}.remove", name=each["name"], **({"force": True} if name == "peers" else {}))

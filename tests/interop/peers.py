@@ -52,8 +52,11 @@ def free_port() -> int:
         return port
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
-    """True as soon as `condition` holds; what it says at the end when it does not within `seconds`."""
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """True as soon as `condition` holds; what it says at the end when it does not within `seconds`.
+
+    Only a test that fails waits that long; a machine that does three things beside it may need a good part of it.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

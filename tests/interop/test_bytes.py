@@ -60,7 +60,7 @@ def test_every_valid_file_comes_out_byte_for_byte(node: Node, shared_data: Path)
                 expected[item.sop_instance_uid].append((item.transfer_syntax_uid, item.data_set))
             send(node, batch)
             total = sum(map(len, expected.values()))
-            assert eventually(partial(has, target, total), 60), node.cli("deliveries", "list").stdout
+            assert eventually(partial(has, target, total)), node.cli("deliveries", "list").stdout
         for uid, versions in expected.items():
             assert target.received[uid] == versions, uid
         assert target.count() == total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -174,7 +175,8 @@ def test_what_is_not_safe_is_named_with_its_reason(node: Node, study: Study, tit
     assert [item.FailureReason for item in report.FailedSOPSequence] == [0x0110, 0x0110, 0x0119, 0x0112, 0x0122]
     assert "does not give back" in status_of(node)
     shown = node.cli("commitments", "show", str(line_of(node, transaction)["id"])).stdout
-    assert [shown.count(reason) for reason in ("0110", "0112", "0119", "0122")] == [2, 1, 1, 1]
+    reasons = re.findall(r"\b(0110|0112|0119|0122)\b", shown)  # not within a UID
+    assert sorted(reasons) == ["0110", "0110", "0112", "0119", "0122"]
 
 
 def test_a_report_after_the_requester_left_and_the_node_was_killed(
@@ -269,7 +271,7 @@ def eventually_asked(node: Node, condition: Callable[[], bool]) -> bool:
                 node.call("jobs.retry", job_id=job["id"])
         return condition()
 
-    return eventually(asked, 40)
+    return eventually(asked)
 
 
 def test_orthanc_asks_and_is_asked(tmp_path: Path, node: Node, study: Study) -> None:

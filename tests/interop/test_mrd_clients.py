@@ -40,14 +40,14 @@ def test_the_packages_own_serialisation_gets_images_back(node: Node, phantom: Pa
 def test_the_phantom_file_is_imported_and_reconstructed_by_rule(node: Node, phantom: Path) -> None:
     node.cli("rules", "add", "rebuild", "--when", "origin = imported", "--reconstruct", "cartesian")
     node.cli("import", str(phantom), "--route")
-    assert eventually(lambda: len(node.json("studies", "list")) == 1, 60), node.cli("status", check=False).stdout
+    assert eventually(lambda: len(node.json("studies", "list")) == 1), node.cli("status", check=False).stdout
 
 
 def test_a_file_and_a_stream_of_one_scan_make_the_same_objects(node: Node, phantom: Path) -> None:
     exchange(node.mrd_port, "cartesian", scan(phantom))
     node.cli("rules", "add", "rebuild", "--when", "origin = imported", "--reconstruct", "cartesian")
     node.cli("import", str(phantom), "--route")
-    assert eventually(lambda: sum(len(item["runs"]) for item in node.json("scans", "list")) == 2, 60)
+    assert eventually(lambda: sum(len(item["runs"]) for item in node.json("scans", "list")) == 2)
     (study,) = node.json("studies", "list")
     assert study["instances"] == 1
 

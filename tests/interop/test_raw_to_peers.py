@@ -77,7 +77,7 @@ def test_a_measured_scan_is_found_in_orthanc_and_looks_as_it_should(
         node.cli("rules", "add", "images", "--when", "origin = imported", "--reconstruct", "cartesian")
         node.cli("rules", "add", "onward", "--when", "origin = derived", "--send", "orthanc")
         node.cli("import", str(gradient_echo), "--route")
-        assert eventually(lambda: len(instances(peer)) == 1, 60), node.cli("status", check=False).stdout
+        assert eventually(lambda: len(instances(peer)) == 1), node.cli("status", check=False).stdout
         (identifier,) = instances(peer)
         shown = rest(peer, f"instances/{identifier}/rendered", Accept="image/png")
         (tmp_path / "rendered.png").write_bytes(shown)
@@ -106,7 +106,7 @@ def test_streamed_imported_and_with_any_number_of_threads_a_scan_gives_the_same_
         exchange(node.mrd_port, "auto", scan(oblique))
         assert eventually(lambda: pacs.count() == 5), node.cli("status", check=False).stdout
         node.cli("import", str(oblique), "--route")
-        assert eventually(lambda: [run["images"] for run in runs_ended(node)] == [5, 5], 60)
+        assert eventually(lambda: [run["images"] for run in runs_ended(node)] == [5, 5])
         (study,) = node.json("studies", "list")
         assert (study["series"], study["instances"]) == (1, 5)
         assert len(node.call("deliveries.list", to="pacs")) == 5

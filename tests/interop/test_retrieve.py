@@ -170,7 +170,7 @@ def test_this_node_retrieves_from_pynetdicom(node: Node, tmp_path: Path, study: 
     with pynetdicom_archive(list(objects.values()), node) as port:
         node.cli("peers", "add", "archive", f"ARCHIVE@127.0.0.1:{port}")
         for how in ("--get", "--move"):
-            assert eventually(partial(retrieved, node, uid, how), 60)
+            assert eventually(partial(retrieved, node, uid, how))
             target = tmp_path / how.strip("-")
             node.cli("studies", "export", uid, str(target))
             came = [pydicom.dcmread(path) for path in target.rglob("*") if path.is_file()]
