@@ -14,7 +14,7 @@ from datetime import datetime
 
 from gateway.admin.context import Context
 from gateway.admin.names import which
-from gateway.db import deliveries, peers, rules
+from gateway.db import deliveries, job_control, peers, rules
 from gateway.db import jobs as table
 from gateway.db.connection import Connection
 from gateway.model.errors import UsageError
@@ -90,7 +90,7 @@ def retry(
     state: JobState | None = None,
 ) -> Acted:
     """One job, or every open job and delivery that fits, due now with all attempts before it."""
-    act = _Act(table.retry, deliveries.retry)
+    act = _Act(job_control.retry, deliveries.retry)
     acted = context.database.write(lambda connection: _act_on(connection, act, job_id, rule, to, state))
     context.wake()
     return acted
@@ -106,7 +106,7 @@ def cancel(
     """Give up one job, or every open job and delivery that fits; nothing that was received is touched."""
     if state in _ENDS:
         raise UsageError(f"what is {state} cannot be cancelled")
-    act = _Act(table.cancel, deliveries.cancel)
+    act = _Act(job_control.cancel, deliveries.cancel)
     return context.database.write(lambda connection: _act_on(connection, act, job_id, rule, to, state))
 
 

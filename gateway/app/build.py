@@ -16,7 +16,7 @@ from gateway.app.handlers import handlers
 from gateway.app.node import BoundListener, Node, Parts
 from gateway.app.services import service_classes
 from gateway.config import Settings
-from gateway.db import jobs, peers, users, waits
+from gateway.db import job_control, peers, users, waits
 from gateway.db.connection import Connection
 from gateway.db.engine import Database
 from gateway.jobs import backoff, sweep
@@ -77,7 +77,7 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
 def _worker(context: Context, bell: Bell, desk: ReportDesk) -> Worker:
     context.database.write(sweep.request)
     if context.settings.database.is_sqlite:  # this node holds its lock: a lease can only be of one that was killed
-        context.database.write(jobs.release_leases)
+        context.database.write(job_control.release_leases)
         context.database.write(lambda connection: _bound_waits(connection, context.settings))
     worker = Worker(context.database, handlers(context, desk), lease_s=context.settings.node.lease_seconds)
     bell.answer_with(worker.wake)

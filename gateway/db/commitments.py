@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, cast, delete, exists, func, literal, select, update
 
-from gateway.db import clock, jobs
+from gateway.db import clock, job_control, jobs
 from gateway.db.batches import batches
 from gateway.db.maintenance import Reference as StoreReference
 from gateway.db.tables import commitments, instances
@@ -106,7 +106,7 @@ def request(conn: Connection, requester: Requester, asked: CommitmentRequest) ->
         index_elements=["calling_aet", "transaction_uid", "fingerprint"], set_=begun
     )
     commitment_id = int(conn.execute(upsert.returning(commitments.c.id)).scalar_one())
-    jobs.hasten(conn, JobKind.COMMIT, job_key(commitment_id))
+    job_control.hasten(conn, JobKind.COMMIT, job_key(commitment_id))
     jobs.request(conn, JobKind.COMMIT, job_key(commitment_id), {"commitment": commitment_id})
     return commitment_id
 

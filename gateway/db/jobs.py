@@ -35,13 +35,12 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy import delete as sql_delete
 
 from gateway.db import clock
 from gateway.db.prepared import Prepared, read_json
 from gateway.db.tables import jobs
 from gateway.db.upsert import greatest, insert_into, least
-from gateway.model.errors import LeaseLost, NotFoundError, UsageError
+from gateway.model.errors import LeaseLost, NotFoundError
 from gateway.model.work import Job, JobKind, JobState
 
 SECOND = 1_000_000  # microseconds
@@ -250,50 +249,6 @@ def counts(conn: Connection) -> dict[tuple[JobKind, JobState], int]:
     return {(JobKind(kind), JobState(state)): count for kind, state, count in conn.execute(statement)}
 
 
-def retry(conn: Connection, job_id: int) -> Job:
-    """Make a waiting, held or ended job due now, its attempts forgotten; a leased one stays as it is."""
-    job = get(conn, job_id)
-    _make_due(conn, and_(jobs.c.id == job_id, jobs.c.state != JobState.LEASED))
-    return get(conn, job.id)
-
-
-def cancel(conn: Connection, job_id: int) -> Job:
-    """End a job by the administrator's word; UsageError while a worker has it."""
-    job = get(conn, job_id)
-    statement = update(jobs).where(jobs.c.id == job_id, jobs.c.state != JobState.LEASED)
-    result = conn.execute(statement.values(state=JobState.CANCELLED, finished_at=clock.now(conn)))
-    if not result.rowcount:
-        raise UsageError(f"job {job_id} ({job.kind} {job.key}) is being worked on; try again when it is not")
-    return get(conn, job_id)
-
-
-def hasten(conn: Connection, kind: JobKind, key: str) -> bool:
-    """Forget the back-off of a waiting job, because its cause is gone; True when there was such a job."""
-    return _make_due(conn, and_(jobs.c.kind == kind, jobs.c.key == key, jobs.c.state == JobState.READY)) > 0
-
-
-def release_held(conn: Connection, kind: JobKind) -> int:
-    """Let every held job of a kind try again, and return how many: what held them may have changed."""
-    return _make_due(conn, and_(jobs.c.kind == kind, jobs.c.state == JobState.HELD))
-
-
-def release_leases(conn: Connection) -> int:
-    """Make due what nobody works on any more, and return how many; only where no other node shares the database.
-
-    A job that has failed before keeps its lease: should it be what ends the node, it must not do so at every start.
-    """
-    left = and_(jobs.c.state == JobState.LEASED, jobs.c.attempts == 1)
-    values = {"state": JobState.READY, "due_at": clock.now(conn), "lease_token": None, "lease_until": None}
-    return conn.execute(update(jobs).where(left).values(values)).rowcount
-
-
-def prune(conn: Connection, older_than_s: float) -> int:
-    """Delete jobs that were done or cancelled longer ago than this, and return how many."""
-    horizon = clock.now(conn) - round(older_than_s * SECOND)
-    ended = jobs.c.state.in_((JobState.DONE, JobState.CANCELLED))
-    return conn.execute(sql_delete(jobs).where(ended, jobs.c.finished_at < horizon)).rowcount
-
-
 @cache
 def _claimable(dialect: Dialect) -> Prepared:
     kind, moment = jobs.c.kind == bindparam("b_kind"), bindparam("b_moment", type_=jobs.c.due_at.type)
@@ -395,11 +350,6 @@ def _next_due(dialect: Dialect, kinds: tuple[JobKind, ...]) -> Prepared:
         for state, until in waits
     ]
     return Prepared(select(func.min(union_all(*parts).subquery().c.until)), dialect)
-
-
-def _make_due(conn: Connection, which: ColumnElement[bool]) -> int:
-    values = {"state": JobState.READY, "attempts": 0, "error": "", "due_at": clock.now(conn), "finished_at": None}
-    return conn.execute(update(jobs).where(which).values(values)).rowcount
 
 
 def _job(row: Any) -> Job:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, bindparam, func, select, update
 from sqlalchemy import insert as sql_insert
 
-from gateway.db import clock, jobs
+from gateway.db import clock, job_control, jobs
 from gateway.db.prepared import Prepared, read_json
 from gateway.db.tables import deliveries, peers
 from gateway.model.errors import NotFoundError, UsageError
@@ -132,7 +132,7 @@ def remove(conn: Connection, name: str, *, force: bool = False) -> Peer:
 
 def try_again(conn: Connection, peer_id: int) -> None:
     """Make what waits for this peer due now: its address changed, it was resumed, or the administrator asks."""
-    jobs.hasten(conn, JobKind.FORWARD, forward_key(peer_id))
+    job_control.hasten(conn, JobKind.FORWARD, forward_key(peer_id))
     request_forward(conn, peer_id)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Row, delete, func, select, update
 from sqlalchemy import insert as sql_insert
 
-from gateway.db import clock, jobs, rule_definition
+from gateway.db import clock, job_control, rule_definition
 from gateway.db.prepared import Prepared, read_json
 from gateway.db.tables import rule_log, rules
 from gateway.model.errors import NotFoundError, UsageError
@@ -143,7 +143,7 @@ def _log(conn: Connection, rule: Rule, change: Change) -> Rule:
     definition |= {"trigger": rule.trigger.value, "priority": rule.priority, "enabled": rule.enabled}
     line = {"rule_id": rule.id, "version": rule.version, "name": rule.name, "change": change.value}
     conn.execute(sql_insert(rule_log).values(definition=definition, changed_at=clock.now(conn), **line))
-    jobs.release_held(conn, JobKind.ROUTE)
+    job_control.release_held(conn, JobKind.ROUTE)
     return rule
 
 

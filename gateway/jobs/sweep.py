@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from sqlalchemy import Connection
 
-from gateway.db import commitments, deliveries, jobs
+from gateway.db import commitments, deliveries, job_control, jobs
 from gateway.db.engine import Database
 from gateway.ingest.sweep import sweep
 from gateway.jobs.clock_watch import ClockWatch
@@ -41,6 +41,6 @@ class SweepHandler:
 
 
 def _prune(conn: Connection) -> None:
-    jobs.prune(conn, JOBS_KEPT_S)
+    job_control.prune(conn, JOBS_KEPT_S)
     commitments.prune(conn, JOBS_KEPT_S)
     deliveries.cancel_orphans(conn)

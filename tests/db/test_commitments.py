@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Connection
 
-from gateway.db import commitments, jobs
+from gateway.db import commitments, job_control, jobs
 from gateway.db.engine import Database
 from gateway.model.commitment import CommitmentRequest, CommitmentState, Reference, Requester
 from gateway.model.errors import LimitExceeded
@@ -73,7 +73,7 @@ def test_one_requester_leaves_room_for_the_others(database: Database, monkeypatc
     def give_up(conn: Connection) -> None:
         job = jobs.find(conn, JobKind.COMMIT, commitments.job_key(numbers[0]))
         assert job is not None
-        jobs.cancel(conn, job.id)
+        job_control.cancel(conn, job.id)
 
     database.write(give_up)
     request(database, ONE, uid="1.2.9")
@@ -86,9 +86,9 @@ def test_what_was_given_up_counts_no_more_and_goes_with_its_job(database: Databa
     def give_up(conn: Connection) -> None:
         job = jobs.find(conn, JobKind.COMMIT, commitments.job_key(number))
         assert job is not None
-        jobs.cancel(conn, job.id)
+        job_control.cancel(conn, job.id)
         assert commitments.prune(conn, -1) == 0, "as long as the job is kept"
-        jobs.prune(conn, -1)
+        job_control.prune(conn, -1)
 
     database.write(give_up)
     assert database.write(lambda conn: commitments.prune(conn, -1)) == 1

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Connection, delete, update
 
-from gateway.db import clock, jobs
+from gateway.db import clock, job_control, jobs
 from gateway.db.engine import Database
 from gateway.db.tables import jobs as table
 from gateway.model.errors import LeaseLost, NotFoundError, UsageError
@@ -198,7 +198,7 @@ def test_what_is_held_pauses_before_new_material_looks_again(database: Database)
     assert claim(database) is None
     make_due(database, job_id)
     settle(database, claimed(database), jobs.Held("no", pause_s=600))
-    assert database.write(lambda conn: jobs.release_held(conn, ROUTE)) == 1
+    assert database.write(lambda conn: job_control.release_held(conn, ROUTE)) == 1
     assert claimed(database).attempts == 1
 
 
@@ -237,10 +237,10 @@ def test_released_leases_are_due_but_for_jobs_that_failed_before(database: Datab
     settle(database, again, jobs.Retry(0, "cut off"))
     left = {claimed(database).id, claimed(database).id}
     assert again.id in left
-    assert database.write(jobs.release_leases) == 1
+    assert database.write(job_control.release_leases) == 1
     (released,) = left - {again.id}
     assert claimed(database).id == released
-    assert database.write(jobs.release_leases) == 0
+    assert database.write(job_control.release_leases) == 0
     assert claim(database) is None
 
 
@@ -284,12 +284,12 @@ def test_the_administrator_retries_and_cancels(database: Database) -> None:
     job_id = request(database)
     job = claimed(database)
     with pytest.raises(UsageError, match="worked on"):
-        database.write(lambda conn: jobs.cancel(conn, job_id))
+        database.write(lambda conn: job_control.cancel(conn, job_id))
     settle(database, job, jobs.Failed("no"))
-    assert database.write(lambda conn: jobs.retry(conn, job_id)).state is JobState.READY
-    assert database.write(lambda conn: jobs.cancel(conn, job_id)).state is JobState.CANCELLED
+    assert database.write(lambda conn: job_control.retry(conn, job_id)).state is JobState.READY
+    assert database.write(lambda conn: job_control.cancel(conn, job_id)).state is JobState.CANCELLED
     with pytest.raises(NotFoundError):
-        database.write(lambda conn: jobs.retry(conn, job_id + 1))
+        database.write(lambda conn: job_control.retry(conn, job_id + 1))
 
 
 def test_held_jobs_are_released_and_back_offs_forgotten(database: Database) -> None:
@@ -297,9 +297,9 @@ def test_held_jobs_are_released_and_back_offs_forgotten(database: Database) -> N
     settle(database, claimed(database), jobs.Held("rule"))
     request(database, "off")
     settle(database, claimed(database), jobs.Retry(600, "no"))
-    assert database.write(lambda conn: jobs.release_held(conn, ROUTE)) == 1
+    assert database.write(lambda conn: job_control.release_held(conn, ROUTE)) == 1
     assert claimed(database).key == "held"
-    assert database.write(lambda conn: jobs.hasten(conn, ROUTE, "off"))
+    assert database.write(lambda conn: job_control.hasten(conn, ROUTE, "off"))
     assert claimed(database).key == "off"
 
 
@@ -308,8 +308,8 @@ def test_pruning_takes_only_what_is_done_long_ago(database: Database) -> None:
     settle(database, claimed(database), jobs.Done())
     request(database, "failed")
     settle(database, claimed(database), jobs.Failed("no"))
-    assert database.write(lambda conn: jobs.prune(conn, 3600)) == 0
-    assert database.write(lambda conn: jobs.prune(conn, -1)) == 1
+    assert database.write(lambda conn: job_control.prune(conn, 3600)) == 0
+    assert database.write(lambda conn: job_control.prune(conn, -1)) == 1
     assert [job.key for job in read(database, jobs.listing)] == ["failed"]
     assert read(database, jobs.counts) == {(ROUTE, JobState.FAILED): 1}
 

@@ -51,8 +51,12 @@ def test_ages_do_not_grow_with_a_clock_that_is_set() -> None:
 
 
 def test_what_waits_moves_with_the_clock(database: Database) -> None:
-    """Set back by five hours, a job that was due in a minute is due in a minute, and a lease runs as long as it did."""
+    """Set back by five hours, a job that was due in a minute is due in a minute, and a lease runs as long as it did;
+    so is the pause of one that is held."""
     clocks = Clocks()
+    database.write(lambda conn: jobs.request(conn, JobKind.ROUTE, "held", {}))
+    (held,) = database.write(lambda conn: jobs.claim(conn, [JobKind.ROUTE], lease_s=60))
+    database.write(lambda conn: jobs.settle(conn, held, jobs.Held("no", pause_s=5)))
     database.write(lambda conn: jobs.request(conn, JobKind.ROUTE, "a", {}, delay_s=60))
     database.write(lambda conn: jobs.request(conn, JobKind.FORWARD, "b", {}))
     (leased,) = database.write(lambda conn: jobs.claim(conn, [JobKind.FORWARD], lease_s=60))
@@ -71,10 +75,14 @@ def test_a_clock_that_was_set_back_before_the_start_delays_nothing_for_long(data
         done.append(job)
         return Result(jobs.Done())
 
+    database.write(lambda conn: jobs.request(conn, JobKind.ROUTE, "held", {}))
+    (held,) = database.write(lambda conn: jobs.claim(conn, [JobKind.ROUTE], lease_s=60))
+    database.write(lambda conn: jobs.settle(conn, held, jobs.Held("no", pause_s=9 * HOUR_S)))
     database.write(lambda conn: jobs.request(conn, JobKind.ROUTE, "a", {}, delay_s=9 * HOUR_S))
     database.write(lambda conn: waits.bound(conn, job_s=0, lease_s=60, delivery_s=600))
+    database.write(lambda conn: jobs.request(conn, JobKind.ROUTE, "held", {}))
     Worker(database, {JobKind.ROUTE: handle}).run_due()
-    assert [job.state for job in done] == [JobState.LEASED]
+    assert {job.key: job.state for job in done} == {"a": JobState.LEASED, "held": JobState.LEASED}
 
 
 def _times(database: Database) -> dict[str, int]:

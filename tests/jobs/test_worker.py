@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from gateway.db import findings, jobs
+from gateway.db import findings, job_control, jobs
 from gateway.db.engine import Database
 from gateway.jobs.handler import Lease, Result
 from gateway.jobs.worker import JOB_FINDING, Lane, Worker
@@ -83,10 +83,10 @@ def test_a_handler_that_raises_makes_its_job_back_off_with_a_finding(database: D
     worker.run_due()
     assert job_of(database, job_id).error == "the disk is gone"
     assert findings_of(database) == [(JOB_FINDING, "route a", "the disk is gone")]
-    database.write(lambda conn: jobs.hasten(conn, ROUTE, "a"))
+    database.write(lambda conn: job_control.hasten(conn, ROUTE, "a"))
     worker.run_due()
     assert job_of(database, job_id).error.startswith("KeyError at fail:"), "no value of an error that is not ours"
-    database.write(lambda conn: jobs.hasten(conn, ROUTE, "a"))
+    database.write(lambda conn: job_control.hasten(conn, ROUTE, "a"))
     worker.run_due()
     assert job_of(database, job_id).state is JobState.DONE
     assert findings_of(database) == []
