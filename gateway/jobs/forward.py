@@ -44,10 +44,10 @@ SETTLE_COUNT = 50
 SETTLE_S = 5.0
 TURN_S = 60.0  # then the thread is given back, so that destinations take turns when there are more of them than threads
 REFUSED_FIRST_S = 30.0
-# How long associations stay without work, and how often is looked for it: what instance rules send comes in portions,
-# twenty a second (`gateway.ingest.recorder.ARRIVALS_S`).
+# How long associations stay without work: what instance rules send comes in portions, up to twenty a second
+# (`gateway.ingest.recorder.ARRIVALS_S`). What this process plans is told at once; what another does is looked for.
 LINGER_S = 0.5
-LOOK_S = 0.05
+LOOK_S = 0.1
 UNREADABLE_FINDING = "object-unreadable"
 
 ConnectTo = Callable[[Peer, Sequence[Kind]], AbstractContextManager[Session]]

@@ -35,12 +35,18 @@ class Result:
 
 
 class Lease:
-    """A job's lease while its handler works; the worker renews it in the background."""
+    """A job's lease while its handler works; the worker renews it in the background.
 
-    def __init__(self, job: Job, lease_s: float, stopping: threading.Event) -> None:
+    `signalled`: notified when jobs like this one were asked for, and when the node stops.
+    """
+
+    def __init__(
+        self, job: Job, lease_s: float, stopping: threading.Event, signalled: threading.Condition | None = None
+    ) -> None:
         self.job = job
         self._lease_s = lease_s
         self._stopping = stopping
+        self._signalled = signalled or threading.Condition()
         self._lost = threading.Event()
 
     @property
@@ -54,8 +60,10 @@ class Lease:
         return self._lost.is_set()
 
     def pause(self, seconds: float) -> None:
-        """Wait, but no longer than the node works."""
-        self._stopping.wait(seconds)
+        """Wait, but no longer than until jobs of this kind were asked for, or the node stops."""
+        with self._signalled:
+            if not self.ending:
+                self._signalled.wait(seconds)
 
     def renew(self, conn: Connection) -> None:
         """Renew in a transaction that records a part of the work; LeaseLost rolls that back."""

@@ -147,7 +147,7 @@ class Worker:
             with state.turn:
                 job = self._next(state)
             if job is not None:
-                self._work(job)
+                self._work(job, state.signalled)
 
     def _next(self, state: _LaneState) -> Job | None:
         """Wait for a job of the lane and claim it; None when the node stops."""
@@ -183,8 +183,8 @@ class Worker:
             log.warning("clock.set", seconds=round(step_s))
             self._database.write(lambda conn: waits.shift(conn, step_s))
 
-    def _work(self, job: Job) -> None:
-        lease = Lease(job, self._lease_s, self._stopping)
+    def _work(self, job: Job, signalled: threading.Condition | None = None) -> None:
+        lease = Lease(job, self._lease_s, self._stopping, signalled)
         with self._leases_lock:
             self._leases[job.id] = lease
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -199,6 +200,34 @@ def test_a_database_that_is_away_for_a_while_ends_no_thread(
         return has_ended(database, job_id)
 
     assert eventually(has_ended_after_a_wake)
+
+
+@pytest.mark.parametrize("waking", [ROUTE, None])
+def test_a_handler_that_pauses_is_told_of_jobs_like_its_own_and_of_the_end(
+    database: Database, running: Callable[..., Worker], waking: JobKind | None
+) -> None:
+    paused, woken = threading.Event(), threading.Event()
+
+    def pause(_: Job, lease: Lease) -> Result:
+        paused.set()
+        begin = time.monotonic()
+        lease.pause(PATIENCE_S)
+        if time.monotonic() - begin < PATIENCE_S:
+            woken.set()
+        return DONE
+
+    request(database)
+    worker = running({ROUTE: pause}, Lane("route", (ROUTE,), 2))
+    assert paused.wait(PATIENCE_S)
+
+    def is_woken() -> bool:
+        if waking is None:
+            worker.stop(0)
+        else:
+            worker.wake(waking)
+        return woken.is_set()
+
+    assert eventually(is_woken, PATIENCE_S / 2)
 
 
 def test_leases_are_renewed_while_the_handler_works(database: Database, running: Callable[..., Worker]) -> None:
