@@ -28,7 +28,7 @@ class Operator(StrEnum):
 
 
 class Trigger(StrEnum):
-    """When a rule is looked at: at once, or when the series or study has been quiet for its time."""
+    """When a rule is looked at: in a moment, or when the series or study has been quiet for its time."""
 
     INSTANCE = "instance"
     SERIES = "series"
