@@ -75,11 +75,14 @@ def test_receiving(node: Node, objects: list[FileObject], seed: int) -> None:
     assert verified.returncode == 0, verified.stdout
 
 
+@pytest.mark.parametrize("trigger", ["series", "instance"])
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))])
-def test_forwarding_and_routing_while_instances_still_arrive(node: Node, objects: list[FileObject], seed: int) -> None:
+def test_forwarding_and_routing_while_instances_still_arrive(
+    node: Node, objects: list[FileObject], seed: int, trigger: str
+) -> None:
     with sink([EXPLICIT]) as target:
         node.cli("peers", "add", "sink", f"SINK@127.0.0.1:{target.port}")
-        node.cli("rules", "add", "everything", "--send", "sink")
+        node.cli("rules", "add", "everything", "--on", trigger, "--send", "sink")
         acknowledged: list[FileObject] = []
         for third in range(3):
             items = objects[100 * third : 100 * third + 100]
