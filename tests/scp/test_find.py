@@ -68,6 +68,7 @@ def test_every_match_is_answered(destination: Destination) -> None:
 
 def test_who_stops_listening_cancels(destination: Destination, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "BATCH", 1)
+    monkeypatch.setattr("gateway.scu.find.HEARD_OUT_S", 60.0)  # else a stall of the machine ends it by an abort
     with capture_logs() as logs:
         with closing(find(destination, BY_STUDY)) as answers:
             next(answers)
