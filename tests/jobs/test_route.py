@@ -65,21 +65,21 @@ def test_an_instance_that_comes_late_follows_alone(rig: Rig) -> None:
     assert late[0] in rig.ledger()
 
 
-def test_an_instance_that_comes_while_its_series_is_routed_follows(rig: Rig) -> None:
-    rig.rule("all", rig.peer("pacs"))
+@pytest.mark.parametrize(("trigger", "look"), [(Trigger.SERIES, "series:"), (Trigger.INSTANCE, "arrivals:")])
+def test_an_instance_that_comes_while_its_series_is_routed_follows(rig: Rig, trigger: Trigger, look: str) -> None:
+    rig.rule("all", rig.peer("pacs"), on=trigger)
     rig.receive(1)
     late: list[str] = []
     handler = RouteHandler(rig.database)
 
     def handle(job: Job, lease: Lease, /) -> Result:
         result = handler(job, lease)
-        if job.key.startswith("series:") and not late:
+        if job.key.startswith(look) and not late:
             late.extend(rig.receive(1))
         return result
 
-    worker = Worker(rig.database, {JobKind.ROUTE: handle})
     rig.make_due(JobKind.ROUTE)
-    worker.run_due()
+    Worker(rig.database, {JobKind.ROUTE: handle}).run_due()
     assert late[0] not in rig.ledger()
     rig.route()
     assert late[0] in rig.ledger()
@@ -99,25 +99,6 @@ def test_an_instance_rule_acts_in_a_moment_on_all_that_came_to_its_series(rig: R
     time.sleep(ARRIVALS_S)
     assert rig.worker.run_due(JobKind.ROUTE) == 1
     assert sorted(rig.ledger()) == uids
-
-
-def test_an_instance_that_comes_while_arrivals_are_routed_follows(rig: Rig) -> None:
-    rig.rule("urgent", rig.peer("pacs"), on=Trigger.INSTANCE)
-    rig.receive(1)
-    late: list[str] = []
-    handler = RouteHandler(rig.database)
-
-    def handle(job: Job, lease: Lease, /) -> Result:
-        result = handler(job, lease)
-        if job.key.startswith("arrivals:") and not late:
-            late.extend(rig.receive(1))
-        return result
-
-    rig.make_due(JobKind.ROUTE)
-    Worker(rig.database, {JobKind.ROUTE: handle}).run_due()
-    assert late[0] not in rig.ledger()
-    rig.route()
-    assert late[0] in rig.ledger()
 
 
 def test_arrivals_are_taken_in_portions(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
