@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
+from datetime import UTC, datetime
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
@@ -24,40 +25,48 @@ from gateway.model.printable import printable
 def configure(settings: LogSettings) -> None:
     """Set structlog up for this process. Standard output stays free for what a command prints."""
     warnings.simplefilter("ignore")
-    logger = structlog.WriteLogger(_UnfailingStream())  # type: ignore[arg-type]
+    lines = _Lines()
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(_without_values),
-            _shown,
-            _renderer(settings.format),
-        ],
+        processors=[_complete, _renderer(settings.format)],
         wrapper_class=structlog.make_filtering_bound_logger(settings.level.value),
-        logger_factory=lambda *_: logger,
+        logger_factory=lambda *_: lines,
     )
 
 
-class _UnfailingStream:
-    """Standard error; what it does not take is lost.
+class _Lines:
+    """Standard error, a line at a time; what it does not take is lost.
 
     It may be a file on the full disk, or a pipe that nobody reads any more: the work goes on without its log.
     """
 
-    def write(self, text: str) -> None:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def write(self, line: str) -> None:
         """Write, or not."""
-        with suppress(OSError):
-            sys.stderr.write(text)
+        try:
+            with self._lock:
+                sys.stderr.write(line + "\n")
+                sys.stderr.flush()
+        except OSError:
+            return
 
-    def flush(self) -> None:
-        """Flush, or not."""
-        with suppress(OSError):
-            sys.stderr.flush()
+    debug = info = warning = error = critical = write  # structlog calls it by the level's name
 
 
-def _shown(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """A peer's words, an AE title or a comment, give no command to the terminal of who reads the log."""
-    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
+def _complete(logger: object, level: str, event: EventDict) -> EventDict:
+    """Level, time and what went wrong, in one step: every association leaves a line, and the next one waits for it.
+
+    A peer's words, an AE title or a comment, give no command to the terminal of who reads the log.
+    """
+    if "exc_info" in event:
+        event = _EXCEPTIONS(logger, level, event)
+    event["level"] = level
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = printable(value)
+    return event
 
 
 def _renderer(wanted: LogFormat) -> Processor:
@@ -77,6 +86,9 @@ def _told(error: BaseException | None) -> Iterator[str]:
         message = f": {error}" if isinstance(error, GatewayError) else ""
         yield "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__ + message
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+_EXCEPTIONS = structlog.processors.ExceptionRenderer(_without_values)
 
 
 def configure_for_command() -> None:

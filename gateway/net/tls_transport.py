@@ -37,9 +37,10 @@ class TlsTransport(Transport):
         context: Callable[[], ssl.SSLContext],
         *,
         server_name: str | None = None,
+        address: str | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        super().__init__(sock, clock=clock)
+        super().__init__(sock, address=address, clock=clock)
         self._context = context
         self._server_name = server_name
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -93,15 +93,17 @@ class Transport:
     `TCP_NODELAY` is set once and `TCP_QUICKACK` before each read: a peer with Nagle's algorithm on waits for our
     acknowledgement before it sends the rest of a message, and a delayed one costs 40 ms each time.
 
-    `look_receiving` and `look_sending` are called by the owner's thread while it waits. `torn` is True when a `send`
-    was given up because the peer takes nothing: what is sent after that is read as the rest of it, if at all.
+    `address` is the peer's, to be given where it is known already. `look_receiving` and `look_sending` are called by
+    the owner's thread while it waits. `torn` is True when a `send` was given up because the peer takes nothing: what
+    is sent after that is read as the rest of it, if at all.
     """
 
     __slots__ = (
         "_clock", "_interrupted", "_poll", "_quickack", "_sock", "address", "look_receiving", "look_sending", "torn",
     )  # fmt: skip
 
-    def __init__(self, sock: socket.socket, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, sock: socket.socket, *, address: str | None = None, clock: Clock = time.monotonic) -> None:
+        internet = sock.family in _INTERNET
         sock.setblocking(False)  # waiting is done by `poll`: setting a timeout before each call costs a call more
         self._sock = sock
         self._poll = _poll_for(sock, select.POLLIN)
@@ -110,9 +112,9 @@ class Transport:
         self.look_receiving: Look | None = None
         self.look_sending: Look | None = None
         self.torn = False
-        self._quickack = _QUICKACK if sock.family in _INTERNET else None
-        self.address = _peer_address(sock)
-        if sock.family in _INTERNET:
+        self._quickack = _QUICKACK if internet else None
+        self.address = _peer_address(sock) if address is None else address
+        if internet:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def now(self) -> float:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -58,14 +59,14 @@ class AcceptedAssociation:
 
     def __init__(self, sock: socket.socket, address: str, node: Node) -> None:
         self._node = node
-        transport = TlsTransport(sock, node.credentials.server) if node.credentials else Transport(sock)
+        transport = _transport(sock, address, node.credentials)
         deadlines, decoder = node.settings.deadlines, node.requests.decode
         self._connection = Connection(transport, Role.ACCEPTOR, deadlines, decoder=decoder)
         self._association: Association | None = None
         self._state: AssociationState | None = None
         self._unheard = True
         self._number = node.registry.next_number()
-        self._log: FilteringBoundLogger = structlog.get_logger().bind(association=self._number, address=address)
+        self._named: dict[str, object] = {"association": self._number, "address": address}
 
     @property
     def idle(self) -> bool:
@@ -104,6 +105,12 @@ class AcceptedAssociation:
             self._node.registry.leave(self._number)
             self._log_end(ending or ending_of(fault, self._connection.layer))
 
+    @cached_property
+    def _log(self) -> FilteringBoundLogger:
+        """With all that names this association; asked for when that is known, and the peer waits for nothing."""
+        log: FilteringBoundLogger = structlog.get_logger().bind(**self._named)
+        return log
+
     def _log_end(self, ending: Ending) -> None:
         state = self._state
         counts = {"instances": state.instances, "failures": state.failures} if state else {}
@@ -123,7 +130,7 @@ class AcceptedAssociation:
         if verdict.refusal:
             return self._reject(verdict.refusal)
         if verdict.user:
-            self._log = self._log.bind(user=verdict.user)
+            self._named["user"] = verdict.user
         agreement = self._node.agreements.reach(request, access.peer, respond=verdict.respond)
         context = self._accept(request, access.peer, verdict, state, agreement)
         self._log.debug("association.accepted", contexts=len(context.association.contexts))
@@ -143,7 +150,7 @@ class AcceptedAssociation:
         if not isinstance(request, AssociateRq):
             raise ProtocolViolation(f"{type(request).__name__} instead of an association request")
         self._unheard = False
-        self._log = self._log.bind(calling_aet=request.calling_ae_title, called_aet=request.called_ae_title)
+        self._named |= {"calling_aet": request.calling_ae_title, "called_aet": request.called_ae_title}
         return request
 
     def _check(self, request: AssociateRq) -> Access:
@@ -157,7 +164,7 @@ class AcceptedAssociation:
 
     def _begin(self, request: AssociateRq, peer: Peer | None) -> AssociationState:
         if peer:
-            self._log = self._log.bind(peer=peer.name)
+            self._named["peer"] = peer.name
         return AssociationState(
             calling_aet=request.calling_ae_title,
             called_aet=request.called_ae_title,
@@ -200,6 +207,10 @@ class AcceptedAssociation:
             user=verdict.user,
             extended={item.sop_class_uid: item.information for item in negotiated.extended},
         )
+
+
+def _transport(sock: socket.socket, address: str, credentials: Credentials | None) -> Transport:
+    return TlsTransport(sock, credentials.server, address=address) if credentials else Transport(sock, address=address)
 
 
 def _next(context: ServiceContext) -> Message | None:
