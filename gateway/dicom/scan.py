@@ -41,7 +41,7 @@ DEEPEST = 10_000  # real objects nest ten deep; a counter is all it costs, so th
 MOST_ELEMENTS = 5_000_000  # a 20,000-frame enhanced object, its items undelimited, has two million; 7 s of work
 
 _RUN = 1024 * 1024  # bytes read between two looks at LARGEST_HEADER
-_STEP = 64 * 1024  # bytes that `scan` hands over at a time while the header lasts
+_STEP = 16 * 1024  # bytes that are looked at, and copied for it, at a time while the header lasts
 
 
 def scan(data: bytes | memoryview, transfer_syntax_uid: str, *, complete: bool) -> InstanceHeader:
@@ -141,16 +141,16 @@ class HeaderScanner:
     # The buffer
 
     def _take(self, chunk: bytes | memoryview) -> None:
-        if self._passing >= len(chunk):
-            self._pass(len(chunk))
-            return
-        fresh = bytes(chunk[self._passing :]) if self._passing else bytes(chunk)
-        self._pass(self._passing)
-        self._buffer = self._buffer + fresh if self._buffer else fresh
-        while self._step():
-            if self._depth == 0 and self._keeping:
-                self._run()
-        self._trim()
+        while (start := self._passing) < len(chunk):
+            fresh = bytes(chunk[start : start + _STEP])
+            chunk = chunk[start + _STEP :]
+            self._pass(start)
+            self._buffer = self._buffer + fresh if self._buffer else fresh
+            while self._step():
+                if self._depth == 0 and self._keeping:
+                    self._run()
+            self._trim()
+        self._pass(len(chunk))
 
     def _pass(self, count: int) -> None:
         self._passing -= count
