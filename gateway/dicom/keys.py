@@ -6,7 +6,7 @@ one of the tables here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.dicom.charset import TextDecoder, text_decoder
@@ -82,18 +82,10 @@ def build_header(
     """
     decoder = text_decoder(values.get(SPECIFIC_CHARACTER_SET, b""))
     fields: dict[str, Any] = {field: _uid(values.get(tag, b""), field, name) for field, (tag, name) in _UIDS.items()}
-    for field, tag in _TEXTS.items():
-        if tag in values:
-            fields[field] = _text(values[tag], decoder)
-    for field, tag in _DATES.items():
-        if tag in values:
-            fields[field] = _text(values[tag], decoder).replace(".", "")
-    for field, tag in _TIMES.items():
-        if tag in values:
-            fields[field] = _text(values[tag], decoder).replace(":", "")
-    for field, tag in _INTEGER_STRINGS.items():
-        if tag in values:
-            fields[field] = _integer_string(values[tag])
+    for tag, value in values.items():
+        if tag in _READERS:
+            field, read = _READERS[tag]
+            fields[field] = read(value, decoder)
     for field, tag in _UNSIGNED_SHORTS.items():
         value = values.get(tag, b"")
         fields[field] = int.from_bytes(value, "big" if big_endian else "little") if len(value) == 2 else None
@@ -116,10 +108,26 @@ def _text(value: bytes, decoder: TextDecoder) -> str:
     return decoder.decode(value).replace("\0", "").strip(" ")
 
 
-def _integer_string(value: bytes) -> int | None:
+def _date(value: bytes, decoder: TextDecoder) -> str:
+    return _text(value, decoder).replace(".", "")
+
+
+def _time(value: bytes, decoder: TextDecoder) -> str:
+    return _text(value, decoder).replace(":", "")
+
+
+def _integer_string(value: bytes, _decoder: TextDecoder) -> int | None:
     """The (first) value of an IS, PS3.5 6.2; None for what is no integer of 32 bits."""
     try:
         number = int(value.partition(b"\\")[0].strip(b" \0"))
     except ValueError:
         return None
     return number if -(2**31) <= number < 2**31 else None
+
+
+_READERS: Mapping[int, tuple[str, Callable[[bytes, TextDecoder], str | int | None]]] = {
+    tag: (field, read)
+    for table, read in ((_TEXTS, _text), (_DATES, _date), (_TIMES, _time), (_INTEGER_STRINGS, _integer_string))
+    for field, tag in table.items()
+}
+"""Tag → field, and how its value is read."""

@@ -6,7 +6,7 @@ for. Status FF01 says that a key of the identifier was neither matched nor retur
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.db.engine import Database
 from gateway.dicom.answers import AnswerEncoder
@@ -105,7 +105,7 @@ class Finder:
         syntax = association.contexts[message.context_id].transfer_syntax
         encoder = AnswerEncoder(plan.returned, encoding_of(transfer_syntax(syntax)), always_utf_8=self.always_utf_8)
         status = PENDING_KEYS_NOT_SUPPORTED if plan.unsupported else PENDING
-        pending = replace(_response(request, status), has_data_set=True)
+        pending = _response(request, status)._replace(has_data_set=True)
         requestor = Requestor(association, message_id_of(request))
         sent = 0
         with requestor.attended():
@@ -128,10 +128,8 @@ def _fail(
 ) -> None:
     context.association.skip_data_set()
     context.log.warning("find.refused", status=f"{status:04X}", comment=comment, cause=cause)
-    failed = replace(
-        _response(message.command, status),
-        error_comment=error_comment(comment),
-        offending_elements=offending or None,
+    failed = _response(message.command, status)._replace(
+        error_comment=error_comment(comment), offending_elements=offending or None
     )
     context.association.send(message.context_id, failed)
 

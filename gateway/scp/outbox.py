@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 from gateway.net.association import Association
@@ -104,7 +104,7 @@ class Outbox:
             question = self._waiting.popleft()
             number = next(self._numbers)
             self._asked[number] = question
-        association.send(question.context_id, replace(question.command, message_id=number), (question.data_set,))
+        association.send(question.context_id, question.command._replace(message_id=number), (question.data_set,))
 
     def _calm(self) -> None:
         """What woke us has been seen."""

@@ -309,13 +309,10 @@ class UpperLayer:
             return self._violated(AbortReason.INVALID_PARAMETER, detail)
         self._stage = UpperLayer._read_pdv_header
         if self.state is State.ESTABLISHED:  # DT-2: the user is told of the fragments, and nothing else happens
-            return _AGAIN
+            return self._read_pdv_header()
         return self._fire(Trigger.P_DATA_TF) or _AGAIN
 
     def _read_pdv_header(self) -> _Outcome:
-        if not self._pdu_left:
-            self._stage = UpperLayer._read_header
-            return _AGAIN
         if self._pdu_left < _PDV_HEADER.size:
             return self._violated(AbortReason.INVALID_PARAMETER, f"{self._pdu_left} bytes where a PDV begins")
         if self._end - self._start < _PDV_HEADER.size:
@@ -340,7 +337,7 @@ class UpperLayer:
         self._pdu_left -= count
         self._pdv_left = left - count
         if count == left:
-            self._stage = UpperLayer._read_pdv_header
+            self._stage = UpperLayer._read_pdv_header if self._pdu_left else UpperLayer._read_header
         context_id, command, last = self._pdv
         return Fragment(context_id, command, last and count == left, self._buffer[start : start + count])
 

@@ -121,9 +121,9 @@ def test_verify_word_by_word() -> None:
     ("parts", "error"),
     [
         ((*OPENING, hear(4), say(encode(Abort(2, 1)))), AssociationAborted),
-        ((*OPENING, hear(4), say(message(replace(ECHO_RSP, message_id_being_responded_to=2)))), ProtocolViolation),
-        ((*OPENING, hear(4), say(message(replace(ECHO_RSP, field=CommandField.C_FIND_RSP)))), ProtocolViolation),
-        ((*OPENING, hear(4), say(message(replace(ECHO_RSP, status=0x0110)))), ProtocolViolation),
+        ((*OPENING, hear(4), say(message(ECHO_RSP._replace(message_id_being_responded_to=2)))), ProtocolViolation),
+        ((*OPENING, hear(4), say(message(ECHO_RSP._replace(field=CommandField.C_FIND_RSP)))), ProtocolViolation),
+        ((*OPENING, hear(4), say(message(ECHO_RSP._replace(status=0x0110)))), ProtocolViolation),
         ((*OPENING, hear(4), say(encode(ReleaseRq()))), ConnectionLost),
         ((*OPENING, hear(4), lambda sock: sock.shutdown(socket.SHUT_WR)), ConnectionLost),
         ((hear(1), say(REFUSED), hear(7)), Unsupported),
