@@ -43,13 +43,14 @@ class Deadlines:
 
 
 class Connection:
-    """A transport with an upper layer on it; owns both."""
+    """A transport with an upper layer on it; owns both. `now` is the clock that deadlines are measured by."""
 
-    __slots__ = ("_began", "_transport", "bytes_in", "bytes_out", "deadlines", "layer", "secured")
+    __slots__ = ("_began", "_transport", "bytes_in", "bytes_out", "deadlines", "layer", "now", "secured")
 
     def __init__(self, transport: Transport, role: Role, deadlines: Deadlines, *, decoder: Decoder = decode) -> None:
         self._transport = transport
-        self._began = transport.now()
+        self.now = transport.now
+        self._began = self.now()
         self.secured: Secured | None = None
         self.bytes_in = 0
         self.bytes_out = 0
@@ -60,10 +61,6 @@ class Connection:
     def address(self) -> str:
         """The peer's IP address."""
         return self._transport.address
-
-    def now(self) -> float:
-        """The clock that deadlines are measured by."""
-        return self._transport.now()
 
     @property
     def age_s(self) -> float:

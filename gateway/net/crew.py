@@ -29,7 +29,8 @@ class Crew(Generic[Work]):
         self._wait = wait
         self._do = do
         self._drop = drop
-        self._state = threading.Condition()
+        self._lock = threading.Lock()
+        self._stood_down = threading.Condition(self._lock)
         self._waiting = 0
 
     def start(self) -> None:
@@ -40,8 +41,8 @@ class Crew(Generic[Work]):
 
     def gone(self, timeout_s: float) -> bool:
         """Whether nobody waits any more, within this time; those that are at work end when it is done."""
-        with self._state:
-            return self._state.wait_for(lambda: not self._waiting, timeout=timeout_s)
+        with self._stood_down:
+            return self._stood_down.wait_for(lambda: not self._waiting, timeout=timeout_s)
 
     def _start_thread(self) -> None:
         threading.Thread(target=self._run, name=self._name, daemon=True).start()
@@ -58,7 +59,7 @@ class Crew(Generic[Work]):
 
     def _leave_others(self) -> bool:
         """From waiting to work, which is done only while somebody waits: the last one starts who takes its place."""
-        with self._state:
+        with self._lock:
             if self._waiting > 1:
                 self._waiting -= 1
                 return True
@@ -70,12 +71,12 @@ class Crew(Generic[Work]):
 
     def _take_place(self) -> bool:
         """From work to waiting, unless enough wait already."""
-        with self._state:
+        with self._lock:
             wanted = self._waiting < _WAITING
             self._waiting += wanted
             return wanted
 
     def _stand_down(self) -> None:
-        with self._state:
+        with self._stood_down:
             self._waiting -= 1
-            self._state.notify_all()
+            self._stood_down.notify_all()

@@ -97,7 +97,8 @@ class Listener:
         self._settings = settings
         self._factory = factory
         self._socket = bind(settings.host, settings.port, settings.backlog)
-        self._state = threading.Condition()
+        self._lock = threading.Lock()
+        self._departure = threading.Condition(self._lock)
         self._sessions: dict[Session, float] = {}  # since when, the oldest first
         self._displaced: set[Session] = set()
         self._refusals = 0
@@ -114,7 +115,7 @@ class Listener:
     @property
     def connections(self) -> int:
         """How many sessions are being served."""
-        with self._state:
+        with self._lock:
             return len(self._sessions)
 
     def start(self) -> None:
@@ -127,9 +128,8 @@ class Listener:
         Sessions that are between two pieces of work a second after the start are interrupted then.
         """
         deadline = time.monotonic() + timeout_s
-        with self._state:
+        with self._lock:
             self._draining = True
-            self._state.notify_all()
         self._wait_until_empty(min(deadline, time.monotonic() + _IDLE_GRACE_S))
         self._interrupt(idle_only=True)
         self._wait_until_empty(deadline)
@@ -177,7 +177,7 @@ class Listener:
         client.sock.close()
 
     def _admission(self, session: Session) -> _Admission:
-        with self._state:
+        with self._lock:
             if not self._draining and (self._has_place() or self._displace()):
                 self._sessions[session] = time.monotonic()
                 return _Admission.SERVE
@@ -215,20 +215,21 @@ class Listener:
             self._ended(session, refused=True)
 
     def _ended(self, session: Session, *, refused: bool) -> None:
-        with self._state:
+        with self._lock:
             if refused:
                 self._refusals -= 1
             else:
                 self._sessions.pop(session, None)
                 self._displaced.discard(session)
-            self._state.notify_all()
+            if self._draining:
+                self._departure.notify_all()
 
     def _wait_until_empty(self, deadline: float) -> None:
-        with self._state:
-            self._state.wait_for(lambda: not self._sessions, timeout=max(0.0, deadline - time.monotonic()))
+        with self._departure:
+            self._departure.wait_for(lambda: not self._sessions, timeout=max(0.0, deadline - time.monotonic()))
 
     def _interrupt(self, *, idle_only: bool) -> None:
-        with self._state:
+        with self._lock:
             sessions = list(self._sessions)
         for session in sessions:
             if session.idle or not idle_only:

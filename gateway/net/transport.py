@@ -93,13 +93,14 @@ class Transport:
     `TCP_NODELAY` is set once and `TCP_QUICKACK` before each read: a peer with Nagle's algorithm on waits for our
     acknowledgement before it sends the rest of a message, and a delayed one costs 40 ms each time.
 
-    `address` is the peer's, to be given where it is known already. `look_receiving` and `look_sending` are called by
-    the owner's thread while it waits. `torn` is True when a `send` was given up because the peer takes nothing: what
-    is sent after that is read as the rest of it, if at all.
+    `now` is the clock that deadlines are measured by, in seconds. `address` is the peer's, to be given where it is
+    known already. `look_receiving` and `look_sending` are called by the owner's thread while it waits. `torn` is True
+    when a `send` was given up because the peer takes nothing: what is sent after that is read as the rest of it, if at
+    all.
     """
 
     __slots__ = (
-        "_clock", "_interrupted", "_poll", "_quickack", "_sock", "address", "look_receiving", "look_sending", "torn",
+        "_interrupted", "_poll", "_quickack", "_sock", "address", "look_receiving", "look_sending", "now", "torn",
     )  # fmt: skip
 
     def __init__(self, sock: socket.socket, *, address: str | None = None, clock: Clock = time.monotonic) -> None:
@@ -107,7 +108,7 @@ class Transport:
         sock.setblocking(False)  # waiting is done by `poll`: setting a timeout before each call costs a call more
         self._sock = sock
         self._poll = _poll_for(sock, select.POLLIN)
-        self._clock = clock
+        self.now = clock
         self._interrupted = False
         self.look_receiving: Look | None = None
         self.look_sending: Look | None = None
@@ -116,10 +117,6 @@ class Transport:
         self.address = _peer_address(sock) if address is None else address
         if internet:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def now(self) -> float:
-        """The clock that deadlines are measured by, in seconds."""
-        return self._clock()
 
     def establish(self, deadline: float) -> Secured | None:
         """What has to be agreed on before the first byte: nothing, where there is no TLS."""
@@ -225,7 +222,7 @@ class Transport:
         scrap = bytearray(_LINGER_BUFFER)
         try:
             self._sock.shutdown(socket.SHUT_WR)
-            while (remaining := deadline - self._clock()) > 0:
+            while (remaining := deadline - self.now()) > 0:
                 if self._poll.poll(1000 * remaining) and not self._sock.recv_into(scrap):
                     break
         except OSError:
@@ -245,14 +242,14 @@ class Transport:
         """Seconds that may be waited now. Raises PeerTimeout, or ShuttingDown after `interrupt`."""
         if self._interrupted:
             raise ShuttingDown(f"connection to {self.address} is being shut down")
-        remaining = deadline - self._clock()
+        remaining = deadline - self.now()
         if remaining <= 0:
             raise PeerTimeout(f"{self.address} passed its deadline")
         return remaining if look is None else min(remaining, LOOK_UP_S)
 
     def _waited(self, deadline: float, look: Look | None, failed: str) -> None:
         """Nothing has happened in time: the end, or time to look up."""
-        if look is None or self._clock() >= deadline:
+        if look is None or self.now() >= deadline:
             raise PeerTimeout(f"{self.address} {failed}") from None
         look()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from gateway.model.peer import Peer
 from gateway.net.transport import Secured
@@ -93,4 +94,10 @@ def _within(address: str, networks: Sequence[str]) -> bool:
     if not address or not networks:
         return False
     ip = ip_address(address.partition("%")[0])
-    return any(ip in ip_network(network, strict=False) for network in networks)
+    return any(ip in _network(network) for network in networks)
+
+
+@lru_cache(maxsize=1024)
+def _network(cidr: str) -> IPv4Network | IPv6Network:
+    """Of our own peers table: the same few again and again, and reading one takes longer than looking into it."""
+    return ip_network(cidr, strict=False)

@@ -52,6 +52,7 @@ class Node:
     identity: IdentityCheck
     credentials: Credentials | None = None
     requests: RequestMemory = field(default_factory=RequestMemory)
+    log: FilteringBoundLogger = field(default_factory=lambda: structlog.get_logger().bind())  # binding again costs less
 
 
 class AcceptedAssociation:
@@ -108,8 +109,7 @@ class AcceptedAssociation:
     @cached_property
     def _log(self) -> FilteringBoundLogger:
         """With all that names this association; asked for when that is known, and the peer waits for nothing."""
-        log: FilteringBoundLogger = structlog.get_logger().bind(**self._named)
-        return log
+        return self._node.log.bind(**self._named)
 
     def _log_end(self, ending: Ending) -> None:
         state = self._state

@@ -35,6 +35,7 @@ class Verdict:
     respond: bool = False
 
 
+_NOT_ASKED = Verdict()
 _WRONG = Verdict(Refusal.USER_IDENTITY)
 # What an unknown name is checked against, so that its refusal takes as long as a wrong passcode's. Nothing has this
 # digest.
@@ -57,11 +58,11 @@ class IdentityCheck:
         be named, by this node's rule or because the requestor asks for the response that says so; who does not ask is
         taken without one, as PS3.7 D.3.3.7 has it for an acceptor that does not support an identity.
         """
-        named = identity is not None and identity.kind in (_USER_NAME, _USER_NAME_AND_PASSCODE)
-        if self._mode is IdentityMode.IGNORE and not required:
-            return Verdict(respond=identity is not None and named and identity.response_requested)
         if identity is None:
-            return _WRONG if required or self._mode is IdentityMode.REQUIRE else Verdict()
+            return _WRONG if required or self._mode is IdentityMode.REQUIRE else _NOT_ASKED
+        named = identity.kind in (_USER_NAME, _USER_NAME_AND_PASSCODE)
+        if self._mode is IdentityMode.IGNORE and not required:
+            return Verdict(respond=named and identity.response_requested)
         if not named:
             wanted = required or self._mode is IdentityMode.REQUIRE or identity.response_requested
             return Verdict(Refusal.IDENTITY_KIND if wanted else None)

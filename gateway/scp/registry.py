@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from dataclasses import replace
 from itertools import count
 
@@ -20,7 +19,7 @@ class AssociationRegistry:
         self._max_in_all = max_in_all
         self._lock = threading.Lock()
         self._open: dict[int, tuple[AssociationState, str]] = {}
-        self._per_peer: Counter[str] = Counter()
+        self._per_peer: dict[str, int] = {}
         self._numbers = count(1)
         self._draining = False
 
@@ -35,9 +34,10 @@ class AssociationRegistry:
         with self._lock:
             if self._draining:
                 return Refusal.CONGESTION
-            if len(self._open) >= self._max_in_all or self._per_peer[key] >= self._max_per_peer:
+            held = self._per_peer.get(key, 0)
+            if len(self._open) >= self._max_in_all or held >= self._max_per_peer:
                 return Refusal.LOCAL_LIMIT
-            self._per_peer[key] += 1
+            self._per_peer[key] = held + 1
             self._open[number] = (state, key)
         return None
 

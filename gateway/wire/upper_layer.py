@@ -91,6 +91,7 @@ Event = (
     | TransportClosed
 )
 
+_NEGOTIATING = AssociateRq | AssociateAc
 _TRIGGERS: Mapping[int, Trigger] = {
     PduType.ASSOCIATE_RQ: Trigger.ASSOCIATE_RQ,
     PduType.ASSOCIATE_AC: Trigger.ASSOCIATE_AC,
@@ -188,6 +189,8 @@ class UpperLayer:
 
     def data_to_send(self) -> bytes:
         """What the machine has to say, to be written at once."""
+        if not self._output:
+            return b""
         output = b"".join(self._output)
         self._output.clear()
         return output
@@ -299,7 +302,7 @@ class UpperLayer:
             return self._violated(AbortReason.INVALID_PARAMETER, detail)
         self._body = bytearray()
         self._stage = UpperLayer._read_body
-        return _AGAIN
+        return self._read_body()
 
     def _begin_data(self) -> _Outcome:
         if self._pdu_left < _PDV_HEADER.size:
@@ -356,7 +359,7 @@ class UpperLayer:
         return self._indicate(pdu)
 
     def _indicate(self, pdu: Pdu) -> _Outcome:
-        if isinstance(pdu, AssociateRq | AssociateAc):
+        if isinstance(pdu, _NEGOTIATING):
             self.peer_max_length = pdu.user.max_length
             if 0 < self.peer_max_length < MIN_MAX_LENGTH:
                 return self._leave_unanswerable()

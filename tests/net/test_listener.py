@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from gateway.net.listener import Listener, ListenerSettings, SessionFactory
+from tests.interop.peers import eventually
 
 
 class Greeter:
@@ -99,8 +100,7 @@ def test_a_place_is_free_again_when_a_client_has_gone() -> None:
         for _ in range(3):
             with call(listener) as client:
                 assert client.recv(5) == b"hello"
-            with listener._state:
-                assert listener._state.wait_for(lambda: not listener._sessions, timeout=10)
+            assert eventually(lambda: not listener.connections, 10)
 
 
 def test_a_drain_lets_what_has_begun_finish_and_refuses_the_new(listener: Listener) -> None:
@@ -108,8 +108,7 @@ def test_a_drain_lets_what_has_begun_finish_and_refuses_the_new(listener: Listen
         assert begun.recv(5) == b"hello"
         drain = threading.Thread(target=listener.drain, args=(30,))
         drain.start()
-        with listener._state:
-            assert listener._state.wait_for(lambda: listener._draining, timeout=10)
+        assert eventually(lambda: listener._draining, 10)
         with call(listener) as late:
             assert late.recv(5) == b"busy"
         assert drain.is_alive()
