@@ -6,7 +6,8 @@ one of the tables here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from gateway.dicom.charset import TextDecoder, text_decoder
@@ -15,13 +16,14 @@ from gateway.dicom.uids import is_usable
 from gateway.model.errors import MalformedData
 from gateway.model.instance import InstanceHeader
 
-_UIDS = {
+_SOP_UIDS = {
     "sop_class_uid": (0x00080016, "SOP Class UID"),
     "sop_instance_uid": (0x00080018, "SOP Instance UID"),
+}
+_LEVEL_UIDS = {
     "study_instance_uid": (0x0020000D, "Study Instance UID"),
     "series_instance_uid": (0x0020000E, "Series Instance UID"),
 }
-_OPTIONAL = frozenset({"study_instance_uid", "series_instance_uid"})
 _DATES = {
     "study_date": 0x00080020,
     "series_date": 0x00080021,
@@ -62,7 +64,7 @@ _UNSIGNED_SHORTS = {
 }
 
 KEY_TAGS: frozenset[int] = frozenset(
-    {tag for tag, _ in _UIDS.values()}
+    {tag for tag, _ in (_SOP_UIDS | _LEVEL_UIDS).values()}
     | set(_DATES.values())
     | set(_TIMES.values())
     | set(_TEXTS.values())
@@ -80,25 +82,45 @@ def build_header(
     or series there are: non-patient objects, and what research software writes. Dates and times lose the points and
     colons of ACR-NEMA, so that they compare as text (PS3.5 6.2).
     """
-    decoder = text_decoder(values.get(SPECIFIC_CHARACTER_SET, b""))
-    fields: dict[str, Any] = {field: _uid(values.get(tag, b""), field, name) for field, (tag, name) in _UIDS.items()}
-    for tag, value in values.items():
-        if tag in _READERS:
-            field, read = _READERS[tag]
-            fields[field] = read(value, decoder)
+    fields: dict[str, Any] = {field: _sop_uid(values.get(tag, b""), name) for field, (tag, name) in _SOP_UIDS.items()}
+    fields |= _read(values, _OF_AN_INSTANCE)
     for field, tag in _UNSIGNED_SHORTS.items():
         value = values.get(tag, b"")
         fields[field] = int.from_bytes(value, "big" if big_endian else "little") if len(value) == 2 else None
-    return InstanceHeader(header=header, header_transfer_syntax_uid=transfer_syntax_uid, cut_off=cut_off, **fields)
+    shared = _shared(tuple(map(values.get, _OF_A_SERIES)))
+    return InstanceHeader(
+        header=header, header_transfer_syntax_uid=transfer_syntax_uid, cut_off=cut_off, **fields, **shared
+    )
 
 
-def _uid(value: bytes, field: str, name: str) -> str:
-    text = value.decode("ascii", "replace").strip(" \0")
-    if not text and field in _OPTIONAL:
-        return ""
-    if not text:
+@lru_cache(maxsize=64)  # series that come at the same time; 13 MB if every value is as long as the scan keeps any
+def _shared(encoded: tuple[bytes | None, ...]) -> Mapping[str, Any]:
+    """The fields that the objects of a series have in common, read once; `encoded` as in `_OF_A_SERIES`."""
+    values = {tag: value for tag, value in zip(_OF_A_SERIES, encoded, strict=True) if value is not None}
+    uids = {field: _uid(values.get(tag, b""), name) for field, (tag, name) in _LEVEL_UIDS.items()}
+    return uids | _read(values, _READERS)
+
+
+def _read(values: Mapping[int, bytes], tags: Iterable[int]) -> dict[str, Any]:
+    decoder = text_decoder(values.get(SPECIFIC_CHARACTER_SET, b""))
+    fields: dict[str, Any] = {}
+    for tag in tags:
+        if tag in values:
+            field, read = _READERS[tag]
+            fields[field] = read(values[tag], decoder)
+    return fields
+
+
+def _sop_uid(value: bytes, name: str) -> str:
+    uid = _uid(value, name)
+    if not uid:
         raise MalformedData(f"{name} is missing or empty")
-    if not is_usable(text):
+    return uid
+
+
+def _uid(value: bytes, name: str) -> str:
+    text = value.decode("ascii", "replace").strip(" \0")
+    if text and not is_usable(text):
         raise MalformedData(f"{name} is not a UID")
     return text
 
@@ -131,3 +153,10 @@ _READERS: Mapping[int, tuple[str, Callable[[bytes, TextDecoder], str | int | Non
     for field, tag in table.items()
 }
 """Tag → field, and how its value is read."""
+_OF_AN_INSTANCE = (
+    _DATES["content_date"],
+    _TIMES["content_time"],
+    _INTEGER_STRINGS["instance_number"],
+    _INTEGER_STRINGS["number_of_frames"],
+)
+_OF_A_SERIES = tuple((_READERS.keys() | {tag for tag, _ in _LEVEL_UIDS.values()}) - set(_OF_AN_INSTANCE))
