@@ -43,12 +43,16 @@ class Deadlines:
 
 
 class Connection:
-    """A transport with an upper layer on it; owns both. `now` is the clock that deadlines are measured by."""
+    """A transport with an upper layer on it; owns both.
 
-    __slots__ = ("_began", "_transport", "bytes_in", "bytes_out", "deadlines", "layer", "now", "secured")
+    `now` is the clock that deadlines are measured by, `address` the peer's IP address.
+    """
+
+    __slots__ = ("_began", "_transport", "address", "bytes_in", "bytes_out", "deadlines", "layer", "now", "secured")
 
     def __init__(self, transport: Transport, role: Role, deadlines: Deadlines, *, decoder: Decoder = decode) -> None:
         self._transport = transport
+        self.address = transport.address
         self.now = transport.now
         self._began = self.now()
         self.secured: Secured | None = None
@@ -56,11 +60,6 @@ class Connection:
         self.bytes_out = 0
         self.layer = UpperLayer(role, decoder=decoder)
         self.deadlines = deadlines
-
-    @property
-    def address(self) -> str:
-        """The peer's IP address."""
-        return self._transport.address
 
     @property
     def age_s(self) -> float:

@@ -84,7 +84,9 @@ def _shows_its_certificate(peer: Peer, secured: Secured | None) -> bool:
 
 def match_peer(calling_ae_title: str, address: str, peers: Iterable[Peer]) -> Peer | None:
     """The peer that calls under this title from this address; one whose networks name the address comes first."""
-    titled = [peer for peer in peers if calling_ae_title in (peer.ae_title, *peer.also_aets)]
+    titled = [peer for peer in peers if calling_ae_title == peer.ae_title or calling_ae_title in peer.also_aets]
+    if not titled:
+        return None
     located = [peer for peer in titled if _within(address, peer.networks)]
     anywhere = [peer for peer in titled if not peer.networks]
     return next(iter(located + anywhere), None)
