@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from gateway.net.tls import Credentials
 
 
-def assemble(settings: Settings, home: Path, database: Database, *, triggers: Triggers, requested: Wake) -> Context:
+def assemble(
+    settings: Settings, home: Path, database: Database, *, triggers: Triggers, requested: Wake, stays: bool = False
+) -> Context:
     """Store and way in around an open database.
 
-    `requested` is called when jobs were requested. The caller closes the way in.
+    `requested` is called when jobs were requested. The caller closes the way in, and a process that `stays` the store.
     """
-    store = FilesystemStore.open_existing(settings.store.folder_in(home), reserve=settings.store.reserve)
+    folder, reserve = settings.store.folder_in(home), settings.store.reserve
+    store = FilesystemStore.open_existing(folder, reserve=reserve, makes_ahead=stays)
 
     def make() -> WayIn:
         from gateway.admin.way_in import build_way_in

@@ -65,7 +65,7 @@ def build(settings: Settings, home: Path, part: Part = EVERYTHING) -> Node:
         known_peers: Cached[list[Peer]] = Cached(lambda: _read_peers(database))
         triggers: Cached[frozenset[Trigger]] = Cached(lambda: triggers_of(database))
         bell = Bell()
-        context = assemble(settings, home, database, triggers=triggers, requested=bell.ring)
+        context = assemble(settings, home, database, triggers=triggers, requested=bell.ring, stays=True)
         desk = ReportDesk()
         worker = _worker(context, bell, desk) if Part.WORK in part else None
         classes = service_classes(context, desk, bell.ring, known_peers)

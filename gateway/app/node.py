@@ -111,6 +111,7 @@ class Node:
             thread.join(max(0.0, deadline + FAREWELL_S - time.monotonic()))
         self._control.close()
         self._context.close_way_in()
+        self._context.store.close()
         self._context.reencoder.close()
         self._context.database.close()
         self._parts.lock.release()

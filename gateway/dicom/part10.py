@@ -27,6 +27,10 @@ SOURCE_AE_TITLE = 0x00020016
 SENDING_AE_TITLE = 0x00020017
 RECEIVING_AE_TITLE = 0x00020018
 
+PRIVATE_INFORMATION_CREATOR_UID = 0x00020100
+PRIVATE_INFORMATION = 0x00020102
+DIGEST_BYTES = 32
+
 _MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
@@ -61,7 +65,8 @@ def file_head(
 
     `calling_aet` and `called_aet`, of the association that the object came over, become Sending and Receiving
     Application Entity Title, so that the index can be rebuilt from the files; `source_aet` is the AE that wrote the
-    object, where known.
+    object, where known. The head ends with Private Information of ours (0002,0102): `DIGEST_BYTES` zeros that stand for the
+    digest of the data set until it is known.
     """
     before = _version_and_class(sop_class_uid)
     after = _syntax_and_titles(transfer_syntax_uid, source_aet, calling_aet, called_aet)
@@ -83,7 +88,9 @@ def _syntax_and_titles(transfer_syntax_uid: str, source_aet: str, calling_aet: s
         _text(0x00020013, b"SH", IMPLEMENTATION_VERSION_NAME),
     ]
     titles = ((SOURCE_AE_TITLE, source_aet), (SENDING_AE_TITLE, calling_aet), (RECEIVING_AE_TITLE, called_aet))
-    return b"".join((*elements, *(_text(tag, b"AE", title) for tag, title in titles if title)))
+    texts = [_text(tag, b"AE", title) for tag, title in titles if title]
+    creator = _uid(PRIVATE_INFORMATION_CREATOR_UID, IMPLEMENTATION_CLASS_UID)
+    return b"".join((*elements, *texts, creator, _element(PRIVATE_INFORMATION, b"OB", bytes(DIGEST_BYTES))))
 
 
 def read_head(file: bytes | memoryview | BinaryIO) -> FileHead:

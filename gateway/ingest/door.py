@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.db import headers
 from gateway.db.engine import CommitUnknown
-from gateway.dicom.part10 import file_head
+from gateway.dicom.part10 import DIGEST_BYTES, file_head
 from gateway.dicom.scan import HeaderScanner
 from gateway.dicom.uids import is_usable
 from gateway.ingest.recorder import Recorder
@@ -70,7 +70,7 @@ class Door:
             called_aet=source.called_aet,
         )
         try:
-            incoming = self.store.begin(head, salt(transfer_syntax_uid))
+            incoming = self.store.begin(head, salt(transfer_syntax_uid), digest_at=len(head) - DIGEST_BYTES)
         except StoreFault as fault:
             self.show(fault)
             raise

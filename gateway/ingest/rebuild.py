@@ -1,10 +1,10 @@
 """`gateway db rebuild`: the index made anew from the store.
 
-Every DICOM file says in its head who sent it (0002,0017) and to whom (0002,0018), and its key says its digest. One
-that nobody sent and whose Derivation Description names a raw scan was derived from it here. What only the database
-knew cannot come back: peers, rules, deliveries and reconstruction runs; so nothing that is rebuilt is shown to the
-rules. Raw scans come first, for what is derived from them refers to them; then the oldest file, so that the newest
-version of an instance is the current one again.
+Every DICOM file says in its head who sent it (0002,0017), to whom (0002,0018), and its digest (0002,0102), which files of
+earlier versions have in their key. One that nobody sent and whose Derivation Description names a raw scan was derived
+from it here. What only the database knew cannot come back: peers, rules, deliveries and reconstruction runs; so nothing
+that is rebuilt is shown to the rules. Raw scans come first, for what is derived from them refers to them; then the
+oldest file, so that the newest version of an instance is the current one again.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from gateway.db import maintenance, scans
 from gateway.db.engine import Database
 from gateway.dicom.derived import referred_scan
-from gateway.dicom.part10 import RECEIVING_AE_TITLE, SENDING_AE_TITLE, FileHead
+from gateway.dicom.part10 import (
+    DIGEST_BYTES,
+    PRIVATE_INFORMATION_CREATOR_UID,
+    RECEIVING_AE_TITLE,
+    SENDING_AE_TITLE,
+    FileHead,
+)
+from gateway.dicom.uids import IMPLEMENTATION_CLASS_UID
 from gateway.dicom.values import Header
 from gateway.ingest.door import salt
 from gateway.ingest.file_kind import SNIFF_BYTES, FileKind, sniff
@@ -95,8 +102,9 @@ class Rebuilder:
     def _file(self, stored: StoredKey, recorder: Recorder) -> Rebuilt:
         with self.store.open(stored.key) as file:
             head = read_file_head(file)
+            told = _told_digest(file, head)
             scanned = scan_file(file, salt(head.transfer_syntax_uid), head)
-        if scanned.digest not in stored.key:
+        if scanned.digest != told and scanned.digest not in stored.key:
             return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, "other bytes than were received")
         if recorder.record(self._instance(stored, scanned)) is RecordOutcome.DUPLICATE:
             return Rebuilt(stored.key, RebuildOutcome.KNOWN, "the same bytes under another key")
@@ -147,6 +155,14 @@ def _scan_behind(header: InstanceHeader) -> str:
     except MalformedData:
         return ""  # not one of ours: this program writes headers that it can read
     return referred_scan(" ".join(given or ()))
+
+
+def _told_digest(file: BinaryIO, head: FileHead) -> str:
+    """The digest that ends a head of ours; the empty string where it does not."""
+    if head.value(PRIVATE_INFORMATION_CREATOR_UID) != IMPLEMENTATION_CLASS_UID:
+        return ""
+    file.seek(head.payload_offset - DIGEST_BYTES)
+    return file.read(DIGEST_BYTES).hex()
 
 
 def _source(head: FileHead) -> Source:

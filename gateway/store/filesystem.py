@@ -1,9 +1,9 @@
 """The store on a POSIX file system.
 
-`ROOT/tmp/` holds what is being written, `ROOT/ab/<digest>-<nonce>` what is durable; `ab` are the first two digits of
-the digest. All folders are made with the store, so that no object is acknowledged in one that is not durable itself.
-An object is one file that is never changed; how it comes in is told in `incoming_file`. No name that a peer chose
-becomes part of a path.
+An object is one file in one of 256 folders, all made with the store, so that none is acknowledged in a folder that is
+not durable itself; once it is whole it is never changed. How it comes in is told in `incoming_file`: into a file that
+was made ahead, `ROOT/ab/<nonce>`, or into one in `ROOT/tmp/` that becomes `ROOT/ab/<digest>-<nonce>`. No name that a
+peer chose becomes part of a path.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from gateway.model.errors import OutOfSpace, StoreFault
 from gateway.model.instance import StoredObject
+from gateway.store.files_ahead import FilesAhead
 from gateway.store.incoming_file import (
     BUFFER,
     CREATE,
@@ -33,7 +34,7 @@ from gateway.store.incoming_file import (
 )
 from gateway.store.protocol import Incoming, StoredKey
 
-_KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{16}")
+_KEY = re.compile(r"[0-9a-f]{2}/(?:[0-9a-f]{64}-[0-9a-f]{16}|[0-9a-f]{32})")
 _TEMPORARY = "tmp"
 _FOLDERS = tuple(f"{number:02x}" for number in range(256))
 _NONCE_BYTES = 8
@@ -41,9 +42,12 @@ _FOLDER_MODE = 0o700
 
 
 class FilesystemStore:
-    """Made by the constructor when `root` is missing or empty. `reserve`: bytes of free space that are never used."""
+    """Made by the constructor when `root` is missing or empty. `reserve`: bytes of free space that are never used.
 
-    def __init__(self, root: Path, *, reserve: int = 0) -> None:
+    `makes_ahead`: for a process that takes many objects; it ends with `close`.
+    """
+
+    def __init__(self, root: Path, *, reserve: int = 0, makes_ahead: bool = False) -> None:
         self._root = root
         self._reserve = reserve
         self._temporary = root / _TEMPORARY
@@ -56,21 +60,24 @@ class FilesystemStore:
             sync_folder(root.parent)
         except OSError as error:
             raise fault(error, f"store folder {root}") from error
+        self._ahead = FilesAhead(self._root_name, _FOLDERS, self._has_space) if makes_ahead else None
 
     @classmethod
-    def open_existing(cls, root: Path, *, reserve: int = 0) -> FilesystemStore:
+    def open_existing(cls, root: Path, *, reserve: int = 0, makes_ahead: bool = False) -> FilesystemStore:
         """The store that was made at `root`. Raises `StoreFault` where none is.
 
         An empty folder may be the mount point of a disk that is not there: a new store would hide the old one.
         """
         if not (root / _TEMPORARY).is_dir():
             raise StoreFault(f"there is no store in {root}: mount its disk, or make a new one with `gateway init`")
-        return cls(root, reserve=reserve)
+        return cls(root, reserve=reserve, makes_ahead=makes_ahead)
 
-    def begin(self, head: bytes, salt: bytes) -> Incoming:
+    def begin(self, head: bytes, salt: bytes, *, digest_at: int | None = None) -> Incoming:
         self._require_space()
+        key = self._ahead.take() if self._ahead else ""
+        path = f"{self._root_name}/{key}" if key else self._new_temporary()
         try:
-            return IncomingFile(self._new_temporary(), self._root_name, head, salt, self._require_space)
+            return IncomingFile(path, self._root_name, head, salt, self._require_space, digest_at=digest_at, key=key)
         except OSError as error:
             raise fault(error, "writing an object") from error
 
@@ -137,10 +144,12 @@ class FilesystemStore:
         oldest = time.time() - older_than_s
         try:
             stale = [path for path in self._temporary.iterdir() if _modified(path) < oldest]
+            for folder in _FOLDERS:
+                stale += _empty_in(self._root / folder, oldest)
             for path in stale:
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise fault(error, f"store folder {self._temporary}") from error
+            raise fault(error, f"store folder {self._root}") from error
         return len(stale)
 
     def free_space(self) -> int:
@@ -150,10 +159,17 @@ class FilesystemStore:
             raise fault(error, f"store folder {self._root}") from error
         return max(0, state.f_bavail * state.f_frsize - self._reserve)
 
+    def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+
     # For the incoming object
 
+    def _has_space(self) -> bool:
+        return self.free_space() > 0
+
     def _require_space(self) -> None:
-        if self.free_space() == 0:
+        if not self._has_space():
             raise OutOfSpace(f"less than {self._reserve} bytes (store.reserve) are free in the store")
 
     def _new_temporary(self) -> str:
@@ -211,7 +227,16 @@ def _keys_in(folder: Path) -> Iterator[StoredKey]:
                 state = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            if state.st_size == 0:  # made ahead, and not used yet
+                continue
             yield StoredKey(key, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
+
+
+def _empty_in(folder: Path, oldest: float) -> list[Path]:
+    """Files that were made ahead before `oldest` and never used."""
+    with os.scandir(folder) as entries:
+        states = ((Path(entry.path), entry.stat(follow_symlinks=False)) for entry in entries)
+        return [path for path, state in states if state.st_size == 0 and state.st_mtime < oldest]
 
 
 def _modified(path: Path) -> float:

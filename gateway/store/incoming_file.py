@@ -1,9 +1,10 @@
 """A file on its way into the store, and the steps after which it is durable.
 
 Large pieces are written as they come, small ones are gathered; the kernel is told to start moving them to the disk
-while the next ones come and while the header is looked at, so that the sync finds less to wait for. Durable means: data
-synced, renamed, folder synced. After a failed sync the file is thrown away and never synced again, because the kernel
-may have dropped the pages and would report success.
+while the next ones come and while the header is looked at, so that the sync finds less to wait for. Durable means: the
+data synced, and the name. A file that was made ahead has a durable name and keeps it; any other is renamed, and the
+folder synced. After a failed sync the file is thrown away and never synced again, because the kernel may have dropped
+the pages and would report success.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ BUFFER = 1024 * 1024  # small pieces are gathered up to this; each open associat
 LARGE_PIECE = 32 * 1024  # from here on a write of its own costs less than copying
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FILL = os.O_WRONLY | os.O_CLOEXEC
 FILE_MODE = 0o600
 
 _NONCE_BYTES = 8
@@ -36,18 +38,30 @@ class IncomingFile:
     The constructor raises `OSError`.
     """
 
-    def __init__(self, path: str, root: str, head: bytes, salt: bytes, require_space: Callable[[], None]) -> None:
-        """`path` is where it is written, `root` the store that it goes into."""
+    def __init__(
+        self,
+        path: str,
+        root: str,
+        head: bytes,
+        salt: bytes,
+        require_space: Callable[[], None],
+        *,
+        digest_at: int | None = None,
+        key: str = "",
+    ) -> None:
+        """`path` is where it is written, `root` the store that it goes into. With a `key` it is there, and empty."""
         self._root = root
         self._require_space = require_space
         self._head_size = len(head)
+        self._digest_at = digest_at
+        self._key = key
         self._buffer = bytearray(head)
         self._digest = Digest(salt)
         self._written = 0
         self._started = 0  # up to here the kernel was told to move the bytes to the disk
         self._ended = False
         self._path = path
-        self._descriptor = os.open(path, CREATE, FILE_MODE)
+        self._descriptor = os.open(path, _FILL if key else CREATE, FILE_MODE)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """See `Incoming`."""
@@ -65,18 +79,17 @@ class IncomingFile:
 
     def flush(self) -> None:
         """See `Incoming`."""
-        self._guarded()
+        self._guarded(whole=True)
         self._start_writeback()
 
     def commit(self) -> StoredObject:
         """See `Incoming`."""
+        digest = self._digest.hexdigest()
         try:
-            self._drain()
+            self._drain(whole=True)
             os.fdatasync(self._descriptor)
             self._close()
-            digest = self._digest.hexdigest()
-            key = new_key(digest)
-            self._rename(f"{self._root}/{key}")
+            key = self._key or self._renamed(digest)
         except OSError as error:
             self.discard()
             raise fault(error, "writing an object") from error
@@ -94,13 +107,13 @@ class IncomingFile:
             self._close()
             Path(self._path).unlink(missing_ok=True)
 
-    def _guarded(self, data: bytes | bytearray | memoryview = b"") -> None:
+    def _guarded(self, data: bytes | bytearray | memoryview = b"", *, whole: bool = False) -> None:
         """Write what has come; nothing stays behind when that fails."""
         try:
             much = self._written - self._started + len(self._buffer) + len(data) >= BUFFER
             if much:
                 self._require_space()
-            self._drain(data)
+            self._drain(data, whole=whole)
             if much:
                 self._start_writeback()
         except OutOfSpace:
@@ -110,13 +123,16 @@ class IncomingFile:
             self.discard()
             raise fault(error, "writing an object") from error
 
-    def _drain(self, data: bytes | bytearray | memoryview = b"") -> None:
-        """Write the buffer and `data`."""
+    def _drain(self, data: bytes | bytearray | memoryview = b"", *, whole: bool = False) -> None:
+        """Write the buffer and `data`, and when that was all, once, the digest."""
         if self._buffer:
             self._written += _write(self._descriptor, self._buffer)
             self._buffer = bytearray()
         if data:
             self._written += _write(self._descriptor, data)
+        if whole and self._digest_at is not None:
+            os.pwrite(self._descriptor, bytes.fromhex(self._digest.hexdigest()), self._digest_at)
+            self._digest_at = None
 
     def _start_writeback(self) -> None:
         """Dirty pages that are not needed are written out at once, without anyone waiting for it (mm/fadvise.c)."""
@@ -124,11 +140,14 @@ class IncomingFile:
             os.posix_fadvise(self._descriptor, self._started, self._written - self._started, os.POSIX_FADV_DONTNEED)
         self._started = self._written
 
-    def _rename(self, target: str) -> None:
-        """From here on `discard` removes it there."""
+    def _renamed(self, digest: str) -> str:
+        """Its key; from here on `discard` removes it there."""
+        key = new_key(digest)
+        target = f"{self._root}/{key}"
         os.rename(self._path, target)  # noqa: PTH104 - a Path takes longer to make than the kernel to rename
         self._path = target
         sync_folder(target[: target.rindex("/")])
+        return key
 
     def _close(self) -> None:
         if self._descriptor >= 0:

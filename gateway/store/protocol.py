@@ -55,9 +55,10 @@ class Incoming(Protocol):
 class ObjectStore(Protocol):
     """Objects by key. Thread-safe. Every method raises `StoreFault` when the medium fails."""
 
-    def begin(self, head: bytes, salt: bytes) -> Incoming:
+    def begin(self, head: bytes, salt: bytes, *, digest_at: int | None = None) -> Incoming:
         """A new object: `head` is written before the payload and not digested, `salt` is digested and not written.
 
+        The digest, 32 bytes, is written over those of the head from `digest_at` on, so that the file can tell it.
         Raises `OutOfSpace` when the reserve of free space is not left, `StoreFault`.
         """
 
@@ -93,3 +94,6 @@ class ObjectStore(Protocol):
 
     def free_space(self) -> int:
         """Bytes that can still be written before `OutOfSpace`."""
+
+    def close(self) -> None:
+        """Nothing more is begun: what was made ready for it is removed."""

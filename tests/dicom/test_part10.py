@@ -128,7 +128,7 @@ def test_a_meta_in_implicit_vr_is_read() -> None:
 
 
 def test_a_meta_that_is_cut_off_is_named() -> None:
-    with pytest.raises(MalformedData, match=r"\(0002,0018\) of the file meta is cut off"):
+    with pytest.raises(MalformedData, match=r"\(0002,0102\) of the file meta is cut off"):
         read_head(head()[:-2])
 
 
