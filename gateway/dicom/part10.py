@@ -65,8 +65,8 @@ def file_head(
 
     `calling_aet` and `called_aet`, of the association that the object came over, become Sending and Receiving
     Application Entity Title, so that the index can be rebuilt from the files; `source_aet` is the AE that wrote the
-    object, where known. The head ends with Private Information of ours (0002,0102): `DIGEST_BYTES` zeros that stand for the
-    digest of the data set until it is known.
+    object, where known. The head ends with Private Information of ours (0002,0102): `DIGEST_BYTES` zeros that stand for
+    the digest of the data set until it is known.
     """
     before = _version_and_class(sop_class_uid)
     after = _syntax_and_titles(transfer_syntax_uid, source_aet, calling_aet, called_aet)

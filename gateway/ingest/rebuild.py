@@ -1,10 +1,10 @@
 """`gateway db rebuild`: the index made anew from the store.
 
-Every DICOM file says in its head who sent it (0002,0017), to whom (0002,0018), and its digest (0002,0102), which files of
-earlier versions have in their key. One that nobody sent and whose Derivation Description names a raw scan was derived
-from it here. What only the database knew cannot come back: peers, rules, deliveries and reconstruction runs; so nothing
-that is rebuilt is shown to the rules. Raw scans come first, for what is derived from them refers to them; then the
-oldest file, so that the newest version of an instance is the current one again.
+Every DICOM file says in its head who sent it (0002,0017), to whom (0002,0018), and its digest (0002,0102), which files
+of earlier versions have in their key. One that nobody sent and whose Derivation Description names a raw scan was
+derived from it here. What only the database knew cannot come back: peers, rules, deliveries and reconstruction runs; so
+nothing that is rebuilt is shown to the rules. Raw scans come first, for what is derived from them refers to them; then
+the oldest file, so that the newest version of an instance is the current one again.
 """
 
 from __future__ import annotations

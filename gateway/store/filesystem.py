@@ -79,6 +79,8 @@ class FilesystemStore:
         try:
             return IncomingFile(path, self._root_name, head, salt, self._require_space, digest_at=digest_at, key=key)
         except OSError as error:
+            if key and isinstance(error, FileNotFoundError):  # somebody removed it: the next one
+                return self.begin(head, salt, digest_at=digest_at)
             raise fault(error, "writing an object") from error
 
     def adopt(self, path: Path, salt: bytes) -> StoredObject:

@@ -20,22 +20,24 @@ import pytest
 
 from benchmarks.objects import TINY_16, write_study
 from tests.faults.tracing import Call, calls, injection, traced
-from tests.interop.peers import Node, PeerMissingError, gateway_node
+from tests.interop.peers import Node, PeerMissingError, eventually, gateway_node
 from tests.interop.raw_scu import FileObject, RawScu, read_file
 
 SUCCESS = 0x0000
 
 # Names of the steps, and the system call of the association's thread that is one: in that thread `fdatasync` is that
-# of the object first and of the database's log next, `fsync` that of a folder; its first two `write` are a log line.
+# of the object first and of the database's log next, `pwrite64` that of the digest first and then of the log; its first
+# two `write` are a log line.
 STEPS = {
-    "create": "openat:{}:when=1",
+    "open": "openat:{}:when=1",
     "write": "write:{}:when=3",
+    "digest": "pwrite64:{}:when=1",
     "sync": "fdatasync:{}:when=1",
-    "rename": "rename:{}:when=1",
-    "folder sync": "fsync:{}:when=1",
-    "database write": "pwrite64:{}:when=1",
+    "database write": "pwrite64:{}:when=2",
     "commit": "fdatasync:{}:when=2",
 }
+# An object for which no file was made ahead, such as the first one after the start, has one of its own.
+OWN_FILE = {"rename": "rename:{}:when=1", "folder sync": "fsync:{}:when=1"}
 REPLY = "sendmsg:{}:when=2"  # the first one accepts the association
 
 
@@ -66,6 +68,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, sender: Sender) -> Iterator[N
     try:
         with gateway_node(tmp_path_factory.mktemp("disk") / "node", GATEWAY_STORE__RESERVE="1MiB") as running:
             assert sender.send(running, sender.take(1)) == [SUCCESS]
+            assert eventually(lambda: files_ahead(running) > 0)
             yield running
     except PeerMissingError as error:
         pytest.skip(str(error))
@@ -76,6 +79,10 @@ def sender(tmp_path_factory: pytest.TempPathFactory) -> Sender:
     folder = tmp_path_factory.mktemp("objects") / "study"
     write_study(folder, TINY_16, 400)
     return Sender(read_file(path) for path in sorted(folder.iterdir()))
+
+
+def files_ahead(node: Node) -> int:
+    return sum(path.stat().st_size == 0 for path in (node.home / "store").glob("??/*"))
 
 
 def nothing_is_missing(node: Node, sender: Sender) -> None:
@@ -123,7 +130,32 @@ def test_whichever_sync_fails_nothing_acknowledged_is_missing(node: Node, sender
     every_byte_is_there(node, sender)
 
 
+@pytest.mark.parametrize("step", OWN_FILE)
+def test_a_step_of_an_own_file_fails_or_kills(node: Node, sender: Sender, tmp_path: Path, step: str) -> None:
+    restarted(node)
+    items = sender.take(1)
+    with traced(node, *injection(OWN_FILE[step].format("error=EIO")), log=tmp_path / "failing"):
+        assert sender.send(node, items) == [0xA700]
+    assert sender.send(node, items) == [SUCCESS]
+    restarted(node)
+    assert node.process is not None
+    with traced(node, *injection(OWN_FILE[step].format("signal=SIGKILL")), log=tmp_path / "killing"):
+        with pytest.raises(OSError):
+            sender.send(node, sender.take(1))
+        assert node.process.wait(10) == -9, "the node was killed at that step"
+    node.start()
+    nothing_is_missing(node, sender)
+    assert sender.send(node, sender.take(2)) == [SUCCESS] * 2
+
+
+def restarted(node: Node) -> None:
+    """A node that has no file made ahead, until its first object has come."""
+    node.stop()
+    node.start()
+
+
 def test_a_disk_that_fails_all_the_time_is_shown_and_recovers(node: Node, sender: Sender, tmp_path: Path) -> None:
+    restarted(node)
     node.cli("status", "--acknowledge")
     items = sender.take(3)
     with traced(node, *injection("fsync:error=EIO"), log=tmp_path / "trace"):
@@ -150,18 +182,18 @@ def test_kill_at_a_step(node: Node, sender: Sender, tmp_path: Path, step: str) -
     assert sender.send(node, sender.take(2)) == [SUCCESS] * 2
 
 
-def test_sync_then_rename_then_folder_then_commit_then_reply(node: Node, sender: Sender, tmp_path: Path) -> None:
+def test_sync_then_commit_then_reply(node: Node, sender: Sender, tmp_path: Path) -> None:
     log = tmp_path / "trace"
-    names = "trace=write,fdatasync,fsync,rename,pwrite64,sendmsg"
+    names = "trace=write,fdatasync,pwrite64,sendmsg"
     with traced(node, "-s", "4096", "-e", names, log=log):
         assert sender.send(node, sender.take(5)) == [SUCCESS] * 5
-    threads = {call.thread for call in calls(log) if call.name == "rename"}
+    threads = {call.thread for call in calls(log) if step_of(call) == "write"}
     assert len(threads) == 1
     steps = [step for call in calls(log) if call.thread in threads and (step := step_of(call))]
-    order = ["write", "sync", "rename", "folder sync", "database write", "commit", "reply"]
+    order = ["write", "digest", "sync", "database write", "commit", "reply"]
     accepted, *rest = compact(steps)
     assert accepted == "reply"
-    assert [step for step in rest if step != "root sync"][: 5 * len(order)] == order * 5
+    assert rest[: 5 * len(order)] == order * 5
     every_byte_is_there(node, sender)
 
 
@@ -199,14 +231,12 @@ def step_of(call: Call) -> str:
     """Which step of receiving a system call is; empty for what is none, or had no effect."""
     if call.result < 0:
         return ""
-    place = {"/store/tmp/": "object", "/gateway.db-wal": "log", "/store>": "root", "/store/": "folder"}
+    place = {"/gateway.db-wal": "log", "/store/": "object"}
     where = next((name for part, name in place.items() if part in call.arguments), "")
     return {
         ("write", "object"): "write",
+        ("pwrite64", "object"): "digest",
         ("fdatasync", "object"): "sync",
-        ("rename", "object"): "rename",
-        ("fsync", "root"): "root sync",
-        ("fsync", "folder"): "folder sync",
         ("pwrite64", "log"): "database write",
         ("fdatasync", "log"): "commit",
         ("sendmsg", ""): "reply",

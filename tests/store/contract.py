@@ -45,6 +45,20 @@ class ObjectStoreContract:
         assert (stored.size, stored.payload_offset) == (len(HEAD) + size, len(HEAD))
         assert store.size(stored.key) == stored.size
 
+    @pytest.mark.parametrize("size", [10, 131_072, 3 * 1024 * 1024])
+    @pytest.mark.parametrize("flushed", [True, False])
+    def test_the_file_tells_its_digest_where_the_head_has_room_for_it(
+        self, store: ObjectStore, size: int, flushed: bool
+    ) -> None:
+        incoming = store.begin(b"before" + bytes(32) + b"after", SALT, digest_at=6)
+        for start in range(0, size, 65_536):
+            incoming.write(bytes(min(65_536, size - start)))
+        if flushed:
+            incoming.flush()
+        stored = incoming.commit()
+        assert read(store, stored.key) == b"before" + bytes.fromhex(stored.digest) + b"after" + bytes(size)
+        assert stored.digest == hashlib.sha256(SALT + bytes(size)).hexdigest()
+
     def test_the_caller_may_use_its_buffer_again(self, store: ObjectStore) -> None:
         buffer = bytearray(b"one")
         incoming = store.begin(b"", b"")
