@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from gateway.model.errors import StoreFault
 from gateway.store.incoming_file import CREATE, FILE_MODE, sync_folder
 
 # Made together: the wait for their folder is shared by so many. With fewer than this left, the next are made.
@@ -29,7 +30,10 @@ _NAME_BYTES = 16
 
 
 class FilesAhead:
-    """Thread-safe. `root` is the store, `folders` its folders for objects, `has_space` says whether it takes any."""
+    """Thread-safe. `root` is the store, `folders` its folders for objects, `has_space` says whether it takes any.
+
+    `has_space` may raise `StoreFault`.
+    """
 
     def __init__(self, root: str, folders: Sequence[str], has_space: Callable[[], bool]) -> None:
         self._root = root
@@ -90,17 +94,17 @@ class FilesAhead:
 
     def _make(self) -> bool:
         """Some more, in a folder picked at random; False when the disk does not take them."""
-        if not self._has_space():
-            return False
         folder = secrets.choice(self._folders)
-        made = []
+        made: list[str] = []
         try:
+            if not self._has_space():
+                return False
             for _ in range(AT_ONCE):
                 key = f"{folder}/{secrets.token_hex(_NAME_BYTES)}"
                 os.close(os.open(f"{self._root}/{key}", CREATE, FILE_MODE))
                 made.append(key)
             sync_folder(f"{self._root}/{folder}")
-        except OSError:
+        except (OSError, StoreFault):
             for key in made:
                 self._remove(key)
             return False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.model.errors import StoreFault
 from gateway.store import files_ahead, incoming_file
 from gateway.store.files_ahead import AT_ONCE, LONGEST_WAIT_S, FilesAhead
 from gateway.store.filesystem import FilesystemStore
@@ -105,8 +106,13 @@ def test_a_disk_that_fails_leaves_nothing_and_is_asked_again_later(
     assert taken(ahead, 1)
 
 
-def test_a_full_disk_is_not_filled_with_names(root: Path) -> None:
-    ahead = FilesAhead(str(root), FOLDERS, lambda: False)
+def _unknown() -> bool:
+    raise StoreFault("store folder: Stale file handle")
+
+
+@pytest.mark.parametrize("has_space", [lambda: False, _unknown], ids=["full", "unknown"])
+def test_a_full_disk_is_not_filled_with_names(root: Path, has_space: Callable[[], bool]) -> None:
+    ahead = FilesAhead(str(root), FOLDERS, has_space)
     ahead.take()
     assert eventually(lambda: ahead._not_before > 0)
     ahead.close()
