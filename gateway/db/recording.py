@@ -44,7 +44,7 @@ class InstanceWriter:
         self._on_conflict = on_conflict
         self._levels = Levels(dialect)
         self._serialised = dialect.name == "sqlite"
-        versions = select(table.c.id, table.c.digest, table.c.series_pk).where(
+        versions = select(table.c.id, table.c.digest, table.c.series_pk, table.c.store_key).where(
             table.c.sop_instance_uid == bindparam("uid")
         )
         self._versions = Prepared(versions, dialect)
@@ -63,7 +63,9 @@ class InstanceWriter:
         if not self._serialised:  # two nodes must not both find that there is no other version
             conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(uid, 0))))
         versions = self._versions.run(conn, {"uid": uid}).fetchall()
-        for instance_pk, digest, series_pk in versions:
+        for instance_pk, digest, series_pk, key in versions:
+            if key == new.stored.key:
+                return self._found(conn, new, instance_pk, series_pk)
             if digest == new.stored.digest:
                 return self._again(conn, new, instance_pk, series_pk)
         if versions:
@@ -81,6 +83,12 @@ class InstanceWriter:
         if not new.route:
             _mark_routed(conn, instance_pk)
         return Recorded(outcome, instance_pk, ids.series_pk, ids.study_pk)
+
+    def _found(self, conn: Connection, new: NewInstance, instance_pk: int, series_pk: int) -> Recorded:
+        """This very file is in the index already: who rebuilds it was quicker, and left it to nobody to route it."""
+        if new.route:
+            instances.unmark_routed(conn, instance_pk)
+        return Recorded(RecordOutcome.ADDED, instance_pk, series_pk, instances.study_of(conn, series_pk))
 
     def _again(self, conn: Connection, new: NewInstance, instance_pk: int, series_pk: int) -> Recorded:
         """The same bytes are here. `import --route` of what was imported without it lets the rules see them now."""

@@ -33,17 +33,24 @@ from gateway.ingest.recorder import Recorder
 from gateway.ingest.scan_files import MediaType
 from gateway.model.errors import LimitHit, MalformedData, PeerFault, StoreFault, Unsupported
 from gateway.model.instance import InstanceHeader, NewInstance, OnConflict, Origin, RecordOutcome, Source, StoredObject
-from gateway.store.protocol import ObjectStore, StoredKey
+from gateway.store.protocol import ObjectMissing, ObjectStore, StoredKey
 
 T = TypeVar("T")
 
+_NO_DIGEST = bytes(DIGEST_BYTES).hex()
+
 
 class RebuildOutcome(StrEnum):
-    """What became of an object. KNOWN was in the index, UNUSABLE is damaged or nothing that this program wrote."""
+    """What became of an object.
+
+    KNOWN was in the index, UNFINISHED is still coming in, or was when the node was killed, and was never acknowledged.
+    UNUSABLE is damaged or nothing that this program wrote.
+    """
 
     ADDED = "added"
     KNOWN = "known"
     SCAN = "scan"
+    UNFINISHED = "unfinished"
     UNUSABLE = "unusable"
 
 
@@ -103,6 +110,8 @@ class Rebuilder:
         with self.store.open(stored.key) as file:
             head = read_file_head(file)
             told = _told_digest(file, head)
+            if told == _NO_DIGEST:
+                return Rebuilt(stored.key, RebuildOutcome.UNFINISHED)
             scanned = scan_file(file, salt(head.transfer_syntax_uid), head)
         if scanned.digest != told and scanned.digest not in stored.key:
             return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, "other bytes than were received")
@@ -136,6 +145,8 @@ def _guarded(stored: StoredKey, rebuild: Callable[[StoredKey], T]) -> T | Rebuil
     """An object that cannot be taken back stops no other."""
     try:
         return rebuild(stored)
+    except ObjectMissing:
+        return Rebuilt(stored.key, RebuildOutcome.UNFINISHED)  # it was given up meanwhile
     except (PeerFault, Unsupported, StoreFault, LimitHit) as error:
         return Rebuilt(stored.key, RebuildOutcome.UNUSABLE, str(error))
     except OSError as error:

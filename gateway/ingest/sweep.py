@@ -52,7 +52,7 @@ def sweep(
         store.delete(stored.key)
         objects += 1
         size += stored.size
-    return Swept(objects, size, store.sweep_temporary(age_s))
+    return Swept(objects, size, 0 if ending() else store.sweep_temporary(horizon))
 
 
 def unreferenced(database: Database, store: ObjectStore, *, before: datetime | None = None) -> Iterator[StoredKey]:

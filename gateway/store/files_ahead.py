@@ -26,6 +26,8 @@ AT_ONCE = 32
 LONGEST_WAIT_S = 3600.0
 # After a failure, of a full disk for example.
 _RETRY_S = 10.0
+# A disk that hangs does not keep the node from ending.
+_END_S = 2.0
 _NAME_BYTES = 16
 
 
@@ -60,9 +62,10 @@ class FilesAhead:
             thread = self._thread
         self._wanted.set()
         if thread is not None:
-            thread.join()
-        while self._ready:
-            self._remove(self._ready.popleft()[1])
+            thread.join(_END_S)
+        with suppress(IndexError):  # an association that outlives the end may take one too
+            while True:
+                self._remove(self._ready.popleft()[1])
 
     def _next_fresh(self) -> str:
         with suppress(IndexError):
@@ -79,18 +82,25 @@ class FilesAhead:
         with self._lock:
             if self._thread is None and not self._ending:
                 thread = threading.Thread(target=self._run, name="files-ahead", daemon=True)
-                with suppress(RuntimeError):  # the machine has no thread left
+                try:
                     thread.start()
                     self._thread = thread
+                except RuntimeError:  # the machine has no thread left
+                    self._failed()
 
     def _run(self) -> None:
         while not self._ending:
             self._wanted.wait()
             while len(self._ready) < 2 * AT_ONCE and not self._ending:
                 if not self._make():
-                    self._not_before = time.monotonic() + _RETRY_S
+                    self._failed()
                     break
             self._wanted.clear()
+
+    def _failed(self) -> None:
+        """Ask again, but not at once."""
+        self._not_before = time.monotonic() + _RETRY_S
+        self._wanted.clear()
 
     def _make(self) -> bool:
         """Some more, in a folder picked at random; False when the disk does not take them."""
@@ -104,7 +114,7 @@ class FilesAhead:
                 os.close(os.open(f"{self._root}/{key}", CREATE, FILE_MODE))
                 made.append(key)
             sync_folder(f"{self._root}/{folder}")
-        except (OSError, StoreFault):
+        except (OSError, StoreFault, MemoryError):
             for key in made:
                 self._remove(key)
             return False

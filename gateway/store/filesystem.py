@@ -8,13 +8,13 @@ peer chose becomes part of a path.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +81,8 @@ class FilesystemStore:
         except OSError as error:
             if key and isinstance(error, FileNotFoundError):  # somebody removed it: the next one
                 return self.begin(head, salt, digest_at=digest_at)
+            with contextlib.suppress(OSError):
+                Path(path).unlink(missing_ok=True)
             raise fault(error, "writing an object") from error
 
     def adopt(self, path: Path, salt: bytes) -> StoredObject:
@@ -142,17 +144,15 @@ class FilesystemStore:
         except OSError as error:
             raise fault(error, key) from error
 
-    def sweep_temporary(self, older_than_s: float) -> int:
-        oldest = time.time() - older_than_s
+    def sweep_temporary(self, before: datetime) -> int:
+        oldest = before.timestamp()
         try:
             stale = [path for path in self._temporary.iterdir() if _modified(path) < oldest]
-            for folder in _FOLDERS:
-                stale += _empty_in(self._root / folder, oldest)
             for path in stale:
                 path.unlink(missing_ok=True)
+            return len(stale) + sum(_remove_empty(self._root / folder, oldest) for folder in _FOLDERS)
         except OSError as error:
             raise fault(error, f"store folder {self._root}") from error
-        return len(stale)
 
     def free_space(self) -> int:
         try:
@@ -234,11 +234,17 @@ def _keys_in(folder: Path) -> Iterator[StoredKey]:
             yield StoredKey(key, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
 
 
-def _empty_in(folder: Path, oldest: float) -> list[Path]:
-    """Files that were made ahead before `oldest` and never used."""
+def _remove_empty(folder: Path, oldest: float) -> int:
+    """Remove files that were made ahead before `oldest` and never used; each is looked at right before."""
+    removed = 0
     with os.scandir(folder) as entries:
-        states = ((Path(entry.path), entry.stat(follow_symlinks=False)) for entry in entries)
-        return [path for path, state in states if state.st_size == 0 and state.st_mtime < oldest]
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                state = entry.stat(follow_symlinks=False)
+                if state.st_size == 0 and state.st_mtime < oldest:
+                    os.unlink(entry.path)  # noqa: PTH108
+                    removed += 1
+    return removed
 
 
 def _modified(path: Path) -> float:

@@ -79,15 +79,17 @@ class IncomingFile:
 
     def flush(self) -> None:
         """See `Incoming`."""
-        self._guarded(whole=True)
+        self._guarded()
         self._start_writeback()
 
     def commit(self) -> StoredObject:
         """See `Incoming`."""
         digest = self._digest.hexdigest()
         try:
-            self._drain(whole=True)
+            self._drain()
+            self._write_digest(digest)
             os.fdatasync(self._descriptor)
+            self._require_name()
             self._close()
             key = self._key or self._renamed(digest)
         except OSError as error:
@@ -107,13 +109,13 @@ class IncomingFile:
             self._close()
             Path(self._path).unlink(missing_ok=True)
 
-    def _guarded(self, data: bytes | bytearray | memoryview = b"", *, whole: bool = False) -> None:
+    def _guarded(self, data: bytes | bytearray | memoryview = b"") -> None:
         """Write what has come; nothing stays behind when that fails."""
         try:
             much = self._written - self._started + len(self._buffer) + len(data) >= BUFFER
             if much:
                 self._require_space()
-            self._drain(data, whole=whole)
+            self._drain(data)
             if much:
                 self._start_writeback()
         except OutOfSpace:
@@ -123,16 +125,23 @@ class IncomingFile:
             self.discard()
             raise fault(error, "writing an object") from error
 
-    def _drain(self, data: bytes | bytearray | memoryview = b"", *, whole: bool = False) -> None:
-        """Write the buffer and `data`, and when that was all, once, the digest."""
+    def _drain(self, data: bytes | bytearray | memoryview = b"") -> None:
+        """Write the buffer and `data`."""
         if self._buffer:
             self._written += _write(self._descriptor, self._buffer)
             self._buffer = bytearray()
         if data:
             self._written += _write(self._descriptor, data)
-        if whole and self._digest_at is not None:
-            os.pwrite(self._descriptor, bytes.fromhex(self._digest.hexdigest()), self._digest_at)
-            self._digest_at = None
+
+    def _write_digest(self, digest: str) -> None:
+        """The last thing: a file that tells its digest holds an object that was found good."""
+        if self._digest_at is not None:
+            os.pwrite(self._descriptor, bytes.fromhex(digest), self._digest_at)
+
+    def _require_name(self) -> None:
+        """Renaming would say that somebody removed the file meanwhile; one that keeps its name has to ask."""
+        if self._key and os.fstat(self._descriptor).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
     def _start_writeback(self) -> None:
         """Dirty pages that are not needed are written out at once, without anyone waiting for it (mm/fadvise.c)."""

@@ -89,8 +89,8 @@ class ObjectStore(Protocol):
     def copy_in(self, key: str, source: Path) -> None:
         """Put a file back, durably, under the key that it had. Raises `StoreFault` for what is no key."""
 
-    def sweep_temporary(self, older_than_s: float) -> int:
-        """Remove what was begun longer ago than this and never ended; returns how many."""
+    def sweep_temporary(self, before: datetime) -> int:
+        """Remove what was begun before this and never ended; returns how many."""
 
     def free_space(self) -> int:
         """Bytes that can still be written before `OutOfSpace`."""

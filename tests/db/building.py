@@ -30,13 +30,16 @@ def header(uid: str = "1.2.3.1", **values: Any) -> InstanceHeader:
 
 
 def new_instance(uid: str = "1.2.3.1", *, content: str = "", **values: Any) -> NewInstance:
-    """An instance whose digest follows from `uid` and `content`; other keywords are the header's."""
+    """An instance whose digest follows from `uid` and `content`, the same bytes in a file of their own for each `copy`.
+
+    Other keywords are the header's.
+    """
     digest = hashlib.sha256(f"{uid} {content}".encode()).hexdigest()
-    route = values.pop("route", True)
+    copy, route = values.pop("copy", 0), values.pop("route", True)
     origin = values.pop("origin", Origin.RECEIVED)
     return NewInstance(
         header=header(uid, **values),
-        stored=StoredObject(f"{digest[:2]}/{digest}-{0:016x}", digest, 1000, 300),
+        stored=StoredObject(f"{digest[:2]}/{digest}-{copy:016x}", digest, 1000, 300),
         transfer_syntax_uid=EXPLICIT,
         source=Source("SCANNER", "GATEWAY", "192.0.2.1", 7),
         origin=origin,

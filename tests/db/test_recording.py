@@ -76,7 +76,7 @@ def test_instances_of_a_series_share_its_levels(write: Writing) -> None:
 
 def test_the_same_bytes_again_are_a_duplicate(write: Writing) -> None:
     first = write(new_instance("1.2.3.1"))
-    again = write(new_instance("1.2.3.1"))
+    again = write(new_instance("1.2.3.1", copy=1))
     assert again == Recorded(RecordOutcome.DUPLICATE, first.instance_pk, first.series_pk, first.study_pk)
     assert write.count(table) == (1,)
 
@@ -192,13 +192,13 @@ def test_remembered_levels_that_were_deleted_are_refused_and_found_anew(write: W
 def test_rules_do_not_see_what_is_not_to_be_routed(write: Writing) -> None:
     write(new_instance("1.2.3.1", route=False))
     assert write.count(routed_instances) == (2,)
-    write(new_instance("1.2.3.1", route=False, origin=Origin.IMPORTED))
+    write(new_instance("1.2.3.1", copy=1, route=False, origin=Origin.IMPORTED))
     assert write.count(routed_instances) == (2,)
 
 
 def test_importing_again_with_route_lets_the_rules_see_it(write: Writing) -> None:
     write(new_instance("1.2.3.1", route=False, origin=Origin.IMPORTED))
-    again = write(new_instance("1.2.3.1", origin=Origin.IMPORTED))
+    again = write(new_instance("1.2.3.1", copy=1, origin=Origin.IMPORTED))
     assert again.outcome is RecordOutcome.DUPLICATE
     assert write.count(routed_instances) == (0,)
 

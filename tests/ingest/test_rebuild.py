@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.db import instances, studies
+import pytest
+
+from gateway.db import instances, routed, studies
 from gateway.db.engine import Database
-from gateway.ingest.door import Door
+from gateway.ingest.door import Coming, Door
 from gateway.ingest.rebuild import Rebuilder, RebuildOutcome
+from gateway.ingest.recorder import Recorder
 from gateway.ingest.scan_files import Inspection, MediaType
 from gateway.ingest.scan_rebuild import ScanRebuilder
-from gateway.model.instance import Source
+from gateway.model.errors import DataSetMismatch
+from gateway.model.instance import RecordOutcome, Source
+from gateway.model.routing import Trigger
+from gateway.store.files_ahead import AT_ONCE
 from gateway.store.filesystem import FilesystemStore
 from tests.ingest.building import UIDS, encode, give, instance_of, make_old, problems, put_orphan
+from tests.interop.peers import eventually
 
 
 def no_raw_data(path: Path, media_type: MediaType) -> Inspection:
@@ -62,6 +71,63 @@ def test_the_newest_version_is_current_again(door: Door, store: FilesystemStore,
     assert [one.stored.digest == older.stored.digest for one in versions] == [False, True]
     assert [one.current for one in versions] == [True, False]
     fresh.close()
+
+
+@pytest.fixture
+def busy_store(tmp_path: Path) -> Iterator[FilesystemStore]:
+    """It has files ready."""
+    store = FilesystemStore(tmp_path / "busy", makes_ahead=True)
+    store.begin(b"", b"").discard()
+    assert eventually(lambda: len(list((tmp_path / "busy").glob("??/*"))) > AT_ONCE)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def busy(busy_store: FilesystemStore, database: Database) -> Door:
+    return Door(busy_store, Recorder(database))
+
+
+def _rebuild_beside(busy: Door) -> list[RebuildOutcome]:
+    rebuilder = Rebuilder(busy.recorder.database, busy.store, lambda stored, media_type: None)
+    return [one.outcome for one in rebuilder.run(rebuilder.find())]
+
+
+def test_one_that_is_just_coming_in_stays_whoever_records_it_first(
+    busy: Door, busy_store: FilesystemStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole rebuild passes while the object waits for the disk, with all of its bytes in place."""
+    outcomes: list[RebuildOutcome] = []
+    sync = os.fdatasync
+
+    def sync_and_rebuild(descriptor: int) -> None:
+        sync(descriptor)
+        outcomes.extend(_rebuild_beside(busy))
+
+    monkeypatch.setattr(os, "fdatasync", sync_and_rebuild)
+    assert give(busy, encode()) is RecordOutcome.ADDED
+    assert outcomes == [RebuildOutcome.ADDED]
+    assert problems(database, busy_store) == {}
+    with database.read() as conn:
+        assert len(routed.unrouted(conn, Trigger.SERIES, 1)) == 1, "the rules have yet to see it"
+
+
+def test_one_that_is_not_known_to_be_good_yet_is_left(
+    busy: Door, busy_store: FilesystemStore, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes: list[RebuildOutcome] = []
+
+    def check(*_: object) -> None:
+        outcomes.extend(_rebuild_beside(busy))
+        raise DataSetMismatch("SOP Instance UID (0008,0018) is not the one announced")
+
+    monkeypatch.setattr(Coming, "check", check)
+    with pytest.raises(DataSetMismatch):
+        give(busy, encode())
+    assert outcomes == [RebuildOutcome.UNFINISHED]
+    assert problems(database, busy_store) == {}
+    with database.read() as conn:
+        assert instances.by_sop_instance_uid(conn, "1.2.3.1") == []
 
 
 def test_what_is_damaged_or_foreign_is_named_and_left(filled: Door, store: FilesystemStore, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_group_is_bounded_and_the_next_waiting_one_leads(
 
 
 def test_the_same_instance_twice_in_a_group(recorder: Recorder, gate: Gate) -> None:
-    outcomes = _record_together(recorder, gate, [new_instance("1.1"), new_instance("1.2"), new_instance("1.2")])
+    outcomes = _record_together(recorder, gate, [new_instance("1.1"), new_instance("1.2"), new_instance("1.2", copy=1)])
     assert sorted(map(str, outcomes)) == ["added", "added", "duplicate"]
 
 
@@ -218,13 +218,13 @@ def _arrivals(database: Database) -> list[str]:
 def test_no_job_for_duplicates_and_for_what_is_not_to_be_routed(recorder: Recorder) -> None:
     recorder.record(new_instance("1.1", route=False))
     assert _job_keys(recorder.database) == []
-    recorder.record(new_instance("1.1"))
+    recorder.record(new_instance("1.1", copy=1))
     assert _job_keys(recorder.database) == []
 
 
 def test_importing_again_with_route_asks_for_the_rules(recorder: Recorder) -> None:
     recorder.record(new_instance("1.1", route=False, origin=Origin.IMPORTED))
-    assert recorder.record(new_instance("1.1", origin=Origin.IMPORTED)) is RecordOutcome.DUPLICATE
+    assert recorder.record(new_instance("1.1", copy=1, origin=Origin.IMPORTED)) is RecordOutcome.DUPLICATE
     assert len(_job_keys(recorder.database)) == 3
 
 

@@ -95,7 +95,7 @@ class ObjectStoreContract:
         incoming.discard()
         incoming.discard()
         assert list(store.keys()) == []
-        assert store.sweep_temporary(-1) == 0
+        assert store.sweep_temporary(datetime.now(UTC) + timedelta(seconds=1)) == 0
 
     def test_discard_after_commit_does_nothing(self, store: ObjectStore) -> None:
         incoming = store.begin(HEAD, SALT)

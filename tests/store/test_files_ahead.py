@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -156,6 +159,48 @@ def test_one_that_somebody_removed_is_passed_over(tmp_path: Path) -> None:
     store.close()
 
 
+def test_an_object_whose_file_somebody_removes_is_not_kept(tmp_path: Path) -> None:
+    store = FilesystemStore(tmp_path / "store", makes_ahead=True)
+    put(store, b"first")
+    assert eventually(lambda: len(files(tmp_path / "store")) > AT_ONCE + 1)
+    incoming = store.begin(b"head", b"")
+    for path in files(tmp_path / "store"):
+        path.unlink()
+    with pytest.raises(StoreFault):
+        incoming.commit()
+    store.close()
+
+
+def test_a_machine_without_a_thread_left_is_asked_again(
+    ahead: FilesAhead, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        assert [ahead.take() for _ in range(3)] == [""] * 3
+    ahead._not_before = 0.0
+    assert taken(ahead, 1)
+
+
+def test_what_goes_while_it_is_swept_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FilesystemStore(tmp_path / "store")
+    (tmp_path / "store" / "0a" / ("0" * 32)).touch()
+    real = os.scandir
+
+    @contextmanager
+    def scandir(folder: str) -> Iterator[list[os.DirEntry[str]]]:
+        with real(folder) as found:
+            entries = list(found)
+        for entry in entries:
+            Path(entry.path).unlink()
+        yield entries
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert store.sweep_temporary(datetime.now(UTC) + timedelta(hours=1)) == 0
+
+
 def test_a_discarded_object_leaves_no_file(tmp_path: Path) -> None:
     store = FilesystemStore(tmp_path / "store", makes_ahead=True)
     put(store, b"first")
@@ -177,6 +222,6 @@ def test_what_a_killed_process_left_is_swept_a_day_later(tmp_path: Path) -> None
         path.touch()
     for path in (left, tmp_path / "store" / stored.key):
         os.utime(path, (1, 1))
-    assert store.sweep_temporary(3600.0) == 1
+    assert store.sweep_temporary(datetime.now(UTC) - timedelta(hours=1)) == 1
     assert young.exists()
     assert read(store, stored.key).endswith(b"an object")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,7 @@ def test_what_was_begun_long_ago_is_swept(store: FilesystemStore, root: Path) ->
         begun[-1].write(bytes(2 * BUFFER))
     old = _files(root)[0]
     os.utime(old, (1, 1))
-    assert store.sweep_temporary(3600) == 1
+    assert store.sweep_temporary(datetime.now(UTC) - timedelta(hours=1)) == 1
     assert not old.exists()
     assert len(_files(root)) == 1
     for incoming in begun:
