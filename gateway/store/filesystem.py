@@ -237,7 +237,7 @@ def _keys_in(folder: Path) -> Iterator[StoredKey]:
 def _remove_empty(folder: Path, oldest: float) -> int:
     """Remove files that were made ahead before `oldest` and never used; each is looked at right before."""
     removed = 0
-    with os.scandir(folder) as entries:
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             with contextlib.suppress(FileNotFoundError):
                 state = entry.stat(follow_symlinks=False)

@@ -141,7 +141,7 @@ class IncomingFile:
     def _require_name(self) -> None:
         """Renaming would say that somebody removed the file meanwhile; one that keeps its name has to ask."""
         if self._key and os.fstat(self._descriptor).st_nlink == 0:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            raise OSError(errno.EIO, "its file was removed while it was written")
 
     def _start_writeback(self) -> None:
         """Dirty pages that are not needed are written out at once, without anyone waiting for it (mm/fadvise.c)."""

@@ -138,10 +138,15 @@ def test_a_step_of_an_own_file_fails_or_kills(node: Node, sender: Sender, tmp_pa
         assert sender.send(node, items) == [0xA700]
     assert sender.send(node, items) == [SUCCESS]
     restarted(node)
+    killed_and_back(node, sender, OWN_FILE[step], tmp_path / "killing")
+
+
+def killed_and_back(node: Node, sender: Sender, step: str, log: Path) -> None:
+    """The node dies at this step of an object, and has all that it acknowledged when it runs again."""
     assert node.process is not None
-    with traced(node, *injection(OWN_FILE[step].format("signal=SIGKILL")), log=tmp_path / "killing"):
+    with traced(node, *injection(step.format("signal=SIGKILL")), log=log):
         with pytest.raises(OSError):
-            sender.send(node, sender.take(1))
+            sender.send(node, sender.take(4))
         assert node.process.wait(10) == -9, "the node was killed at that step"
     node.start()
     nothing_is_missing(node, sender)
@@ -171,15 +176,7 @@ def test_a_disk_that_fails_all_the_time_is_shown_and_recovers(node: Node, sender
 
 @pytest.mark.parametrize("step", [*STEPS, "reply"])
 def test_kill_at_a_step(node: Node, sender: Sender, tmp_path: Path, step: str) -> None:
-    fault = STEPS.get(step, REPLY).format("signal=SIGKILL")
-    assert node.process is not None
-    with traced(node, *injection(fault), log=tmp_path / "trace"):
-        with pytest.raises(OSError):
-            sender.send(node, sender.take(4))
-        assert node.process.wait(10) == -9, "the node was killed at that step"
-    node.start()
-    nothing_is_missing(node, sender)
-    assert sender.send(node, sender.take(2)) == [SUCCESS] * 2
+    killed_and_back(node, sender, STEPS.get(step, REPLY), tmp_path / "trace")
 
 
 def test_sync_then_commit_then_reply(node: Node, sender: Sender, tmp_path: Path) -> None:
